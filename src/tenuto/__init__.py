@@ -1,0 +1,62 @@
+"""Audio classification with learned front ends. The public names, resolved on first use."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from tenuto.errors import UsageError, WorkError
+    from tenuto.frontend.compression import LogCompression
+    from tenuto.frontend.filterbanks import MelSpectrogram
+    from tenuto.frontend.frontend import Frontend
+    from tenuto.frontend.resolution import AvgPool, ChangeHop, ConvAvgPool, DiffRes
+    from tenuto.frontend.warp import warp, warp_matrix
+    from tenuto.models.checkpoint import load
+    from tenuto.models.classifier import Classifier
+
+_HOMES = {
+    "UsageError": "tenuto.errors",
+    "WorkError": "tenuto.errors",
+    "MelSpectrogram": "tenuto.frontend.filterbanks",
+    "LogCompression": "tenuto.frontend.compression",
+    "DiffRes": "tenuto.frontend.resolution",
+    "AvgPool": "tenuto.frontend.resolution",
+    "ConvAvgPool": "tenuto.frontend.resolution",
+    "ChangeHop": "tenuto.frontend.resolution",
+    "Frontend": "tenuto.frontend.frontend",
+    "warp": "tenuto.frontend.warp",
+    "warp_matrix": "tenuto.frontend.warp",
+    "Classifier": "tenuto.models.classifier",
+    "load": "tenuto.models.checkpoint",
+}
+
+__all__ = [
+    "AvgPool",
+    "ChangeHop",
+    "Classifier",
+    "ConvAvgPool",
+    "DiffRes",
+    "Frontend",
+    "LogCompression",
+    "MelSpectrogram",
+    "UsageError",
+    "WorkError",
+    "load",
+    "warp",
+    "warp_matrix",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tenuto' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value  # found once
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

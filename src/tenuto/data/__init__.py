@@ -1,0 +1,1 @@
+"""Audio files, the clip table, data sets, and what makes batches of them."""

@@ -1,0 +1,1 @@
+"""Waveform to features; imports torch and numpy, no more."""

@@ -1,0 +1,1 @@
+"""Features to logits: backbones, heads, the classifier, and its checkpoint."""

@@ -1,0 +1,1 @@
+"""Recipe, losses, metrics, fitting and evaluation."""
