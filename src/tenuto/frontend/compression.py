@@ -1,0 +1,92 @@
+"""What makes energies small numbers: log(alpha x + beta), fixed or learned, and layer norm over bands."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tenuto.errors import UsageError
+
+EPS = 1.19e-7  # float32's machine epsilon, the post's "eps"
+START_ALPHA_GATE, START_BETA_GATE = 7.0, 1.0  # the post: alpha = exp(7) = 1096.63, beta = softplus(1) = 1.31
+
+
+class Compression(nn.Module, ABC):
+    """Energies (batch, band, frame) -> the same shape.
+
+    along_time is False where a frame is compressed by itself: such a compression follows the warp. True where
+    it looks along time (PCEN): it runs once, over even frames, and its non-negative output is what is warped.
+    """
+
+    along_time: bool = False
+
+    @abstractmethod
+    def forward(self, energies: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Energies (batch, band, frame) >= 0, lengths (batch,) in frames -> compressed (batch, band, frame)."""
+
+
+class LogCompression(Compression):
+    """log(alpha x + beta), natural logarithm, of energies x >= 0 of any shape.
+
+    Fixed: (alpha, beta) = (1, 1.19e-7) by default, (10000, 1) is the other common pair. Learnable (the post):
+    alpha = exp(a) and beta = softplus(b), so that both stay positive; a and b start at 7 and 1, where alpha is
+    1096.63 and beta 1.31, unless alpha or beta say otherwise.
+
+    Raises UsageError unless alpha and beta are positive.
+    """
+
+    alpha_gate: Tensor
+    beta_gate: Tensor
+
+    def __init__(self, alpha: float | None = None, beta: float | None = None, learnable: bool = False) -> None:
+        super().__init__()
+        for name, value in (("alpha", alpha), ("beta", beta)):
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise UsageError(f"{name} is {value}; wanted a positive number, since log({name} ...) is taken")
+        self.learnable = learnable
+        self._fixed = (1.0 if alpha is None else alpha, EPS if beta is None else beta)
+        if learnable:
+            a = START_ALPHA_GATE if alpha is None else math.log(alpha)
+            b = START_BETA_GATE if beta is None else beta + math.log(-math.expm1(-beta))  # softplus's inverse
+            self.alpha_gate = nn.Parameter(torch.tensor(a))
+            self.beta_gate = nn.Parameter(torch.tensor(b))
+
+    @property
+    def alpha(self) -> Tensor:
+        """Behind its exponential gate: a positive scalar ()."""
+        return torch.exp(self.alpha_gate) if self.learnable else torch.tensor(self._fixed[0])
+
+    @property
+    def beta(self) -> Tensor:
+        """Behind its softplus gate: a positive scalar ()."""
+        return F.softplus(self.beta_gate) if self.learnable else torch.tensor(self._fixed[1])
+
+    def forward(self, energies: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Energies (batch, band, frame) >= 0 -> log(alpha x + beta), the same shape."""
+        if self.learnable:
+            return torch.log(self.alpha * energies + self.beta)
+        alpha, beta = self._fixed
+        return torch.log((energies if alpha == 1 else alpha * energies) + beta)
+
+    def extra_repr(self) -> str:
+        return f"alpha={float(self.alpha):.6g}, beta={float(self.beta):.6g}, learnable={self.learnable}"
+
+
+class LayerNorm(Compression):
+    """Layer norm over the bands of each frame, with a gain and an offset a band (SincNet+, as published with LEAF).
+
+    Energies (batch, n_bands, frame) -> the same shape, mean 0 and variance 1 over bands before the gain.
+    """
+
+    def __init__(self, n_bands: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(n_bands)
+
+    def forward(self, energies: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Energies (batch, band, frame) -> normalised over bands, the same shape."""
+        normalised: Tensor = self.norm(energies.mT)
+        return normalised.mT

@@ -1,0 +1,63 @@
+"""Samples to frames to kept frames, and the only lengths-to-mask."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from tenuto.errors import UsageError
+
+IntOrTensor = TypeVar("IntOrTensor", int, Tensor)
+
+
+def n_frames(n_samples: IntOrTensor, hop_length: int) -> IntOrTensor:
+    """Frames of a clip: `ceil(n_samples / hop_length)`, since frame k is centred at sample k x hop_length."""
+    return (n_samples + hop_length - 1) // hop_length
+
+
+def n_kept(n_frames: IntOrTensor, reduction: float) -> IntOrTensor:
+    """Frames kept of `n_frames` at a dimension reduction rate, `reduction` = (T - t) / T in [0, 1).
+
+    max(1, floor((1 - reduction) x frames + 0.5)), never more than the clip has frames (so 0 of 0).
+    """
+    check_reduction(reduction)
+    if isinstance(n_frames, Tensor):
+        kept = torch.floor((1 - reduction) * n_frames.to(torch.float64) + 0.5).clamp_min(1).to(n_frames.dtype)
+        return torch.minimum(kept, n_frames)
+    return min(n_frames, max(1, math.floor((1 - reduction) * n_frames + 0.5)))
+
+
+def check_reduction(reduction: float) -> None:
+    """Raises UsageError unless `reduction` lies in [0, 1)."""
+    if not 0 <= reduction < 1:
+        raise UsageError(f"reduction is {reduction}; wanted a share of frames to save, from 0 up to below 1")
+
+
+def length_mask(lengths: Tensor, n: int) -> Tensor:
+    """lengths (batch,) -> bool (batch, n), true where the position lies before the clip's length."""
+    return torch.arange(n, device=lengths.device) < lengths[:, None]
+
+
+def scale_lengths(lengths: Tensor, n_in: int, n_out: int) -> Tensor:
+    """Valid positions of `n_out` after a network brought `n_in` positions to `n_out`: at least 1, rounded up."""
+    return ((lengths * n_out + n_in - 1) // n_in).clamp(1, n_out)
+
+
+def full_lengths(batch: Tensor) -> Tensor:
+    """batch (batch, ..., n) -> int64 (batch,): every clip as long as the tensor."""
+    return torch.full((batch.shape[0],), batch.shape[-1], dtype=torch.int64, device=batch.device)
+
+
+def check_lengths(lengths: Tensor, batch: Tensor, axis: str) -> None:
+    """Raises UsageError unless `lengths` is an integer tensor (batch,) that fits `batch` (batch, ..., axis).
+
+    Reads shapes and types only, never values, so that nothing waits for a device.
+    """
+    if lengths.dtype.is_floating_point or lengths.shape != batch.shape[:1]:
+        raise UsageError(
+            f"lengths are {lengths.dtype} {tuple(lengths.shape)}; wanted an integer tensor ({batch.shape[0]},): "
+            f"the valid {axis}s of each clip of the batch {tuple(batch.shape)}"
+        )
