@@ -1,0 +1,188 @@
+"""A grid of trainings, each done once: what a cell is, in which order, and the loop that works it off."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tenuto.errors import UsageError, WorkError
+from tenuto.experiments.store import Store
+
+Work = Callable[["Cell"], Mapping[str, Any]]
+Say = Callable[[str], None]
+POLL_SECONDS = 2.0  # between looks at cells that other processes work on
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training: data, method at so many frames a second, kind of length, fold and seed."""
+
+    data: str
+    method: str
+    fps: float
+    length: str  # "fixed": all clips padded or cropped to one length; "own": each keeps its own
+    fold: str  # "all" where the data has no folds
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """A name for files and progress lines."""
+        fold = re.sub(r"[^\w+-]", "_", self.fold)
+        return f"{self.data}.{self.length}.{self.method}.{self.fps:g}fps.{fold}.seed{self.seed}"
+
+    @property
+    def group(self) -> tuple[str, str, str, float]:
+        """What cells that differ in fold and seed alone share."""
+        return (self.data, self.length, self.method, self.fps)
+
+
+def cell_of(result: Mapping[str, Any]) -> Cell:
+    """The cell that a stored result is of."""
+    return Cell(**result["cell"])
+
+
+@dataclass
+class Outcome:
+    """How working a grid off ended."""
+
+    n_trained: int = 0
+    n_found: int = 0
+    failed: dict[str, str] = field(default_factory=dict)  # name -> reason
+
+
+def check_recipes(cells: Sequence[Cell], store: Store, recipes: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuses a store whose results for these cells come from other settings.
+
+    Settings that one side does not know (written by another version) are not compared.
+
+    Args:
+        recipes: the settings wanted for each cell's name, as plain dicts
+    Raises:
+        UsageError: naming the first cell and setting that differ
+    """
+    for cell in cells:
+        if not store.has(cell.name):
+            continue
+        found = _difference(store.read(cell.name).get("recipe", {}), recipes[cell.name])
+        if found is not None:
+            key, stored, wanted = found
+            raise UsageError(
+                f"{store.folder} holds {cell.name} made with {key} = {stored!r}, "
+                f"now {wanted!r} is asked for: give another folder with --out, or the same settings as before"
+            )
+
+
+def run_grid(cells: Sequence[Cell], store: Store, work: Work, say: Say | None = None) -> Outcome:
+    """Works off the cells that the store does not hold, in order; notes and passes over those that fail.
+
+    Cells that another process has claimed are left to it, and taken over should it die. An earlier call's
+    failures are tried again.
+
+    Args:
+        work: makes the result of a cell: a dict with `metric` and `score` (0 to 1) among others
+        say: prints one line; to the standard error stream by default
+    """
+    run = _Run(cells, store, work, say or _say)
+    waiting = [cell for cell in cells if not store.has(cell.name)]
+    told = False
+    while waiting:
+        waiting = [cell for cell in waiting if not run.settle(cell)]
+        if waiting and not told:
+            run.say(f"waiting for {len(waiting)} cells that other processes work on")
+            told = True
+        if waiting:
+            time.sleep(POLL_SECONDS)
+    return run.outcome
+
+
+class _Run:
+    """One process's work on a grid."""
+
+    def __init__(self, cells: Sequence[Cell], store: Store, work: Work, say: Say) -> None:
+        self.cells, self.store, self.work, self.say = cells, store, work, say
+        self.started = time.time()
+        self.outcome = Outcome(n_found=self.n_done())
+
+    def n_done(self) -> int:
+        """Cells that the store holds, whoever made them."""
+        return sum(self.store.has(cell.name) for cell in self.cells)
+
+    def settle(self, cell: Cell) -> bool:
+        """Does a cell unless it is done or has failed; False where another process is at it."""
+        if self.store.has(cell.name):
+            return True
+        with self.store.claim(cell.name) as mine:
+            if not mine:
+                return self.store.has(cell.name)
+            if self.store.has(cell.name):  # done between the look and the claim
+                return True
+            if self.store.failed_since(cell.name, self.started):
+                self.outcome.failed.setdefault(cell.name, "failed in another process")
+                return True
+            self._do(cell)
+        return True
+
+    def _do(self, cell: Cell) -> None:
+        """Makes and stores the result of a cell, or the reason why there is none."""
+        self.say(f"grid {self.n_done()}/{len(self.cells)} · {cell.name} · started")
+        began = time.monotonic()
+        try:
+            result = self.work(cell)
+        except Exception as error:  # whatever one cell dies of must not stop the others
+            self._note_failure(cell, error)
+            return
+        seconds = round(time.monotonic() - began, 1)
+        self.store.write(cell.name, {"cell": asdict(cell), **result, "cell_seconds": seconds})
+        self.outcome.n_trained += 1
+        self.say(self._progress(cell, f"{result['metric']} {100 * result['score']:.1f} %"))
+
+    def _note_failure(self, cell: Cell, error: Exception) -> None:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        trace = "".join(traceback.format_exception(error))
+        self.store.write_failure(cell.name, {"cell": asdict(cell), "reason": reason, "traceback": trace})
+        self.outcome.failed[cell.name] = reason
+        self.say(self._progress(cell, f"FAILED: {reason}"))
+
+    def _progress(self, cell: Cell, news: str) -> str:
+        """Position, cell, its news, and the time left at the pace of all processes since this one began."""
+        n_done = self.n_done()
+        n_failed = len(self.outcome.failed)
+        pace = (time.time() - self.started) / max(1, n_done - self.outcome.n_found + n_failed)
+        left = duration(pace * (len(self.cells) - n_done - n_failed))
+        return f"grid {n_done}/{len(self.cells)} · {cell.name} · {news} · {left} left"
+
+
+def raise_if_nothing_worked(outcome: Outcome) -> None:
+    """Raises WorkError where every cell failed."""
+    if outcome.failed and not outcome.n_trained and not outcome.n_found:
+        name, reason = next(iter(outcome.failed.items()))
+        raise WorkError(f"all {len(outcome.failed)} cells failed, the first ({name}) with: {reason}")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 40 s, 12 min, 3 h 05 min."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _difference(stored: object, wanted: object, key: str = "") -> tuple[str, object, object] | None:
+    """The first setting that two nested dicts both have and disagree on: its dotted key and both values."""
+    if isinstance(stored, Mapping) and isinstance(wanted, Mapping):
+        for name in wanted:
+            if name in stored:
+                found = _difference(stored[name], wanted[name], f"{key}.{name}" if key else str(name))
+                if found is not None:
+                    return found
+        return None
+    return None if stored == wanted else (key, stored, wanted)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
