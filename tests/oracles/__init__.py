@@ -1,0 +1,1 @@
+"""Slow and literal transcriptions of the paper's equations, which the fast code is held against."""
