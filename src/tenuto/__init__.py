@@ -10,9 +10,10 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from tenuto.errors import UsageError, WorkError
     from tenuto.frontend.compression import LogCompression
+    from tenuto.frontend.diffres import DiffRes
     from tenuto.frontend.filterbanks import MelSpectrogram
     from tenuto.frontend.frontend import Frontend
-    from tenuto.frontend.resolution import AvgPool, ChangeHop, ConvAvgPool, DiffRes
+    from tenuto.frontend.resolution import AvgPool, ChangeHop, ConvAvgPool
     from tenuto.frontend.warp import warp, warp_matrix
     from tenuto.models.checkpoint import load
     from tenuto.models.classifier import Classifier
@@ -22,7 +23,7 @@ _HOMES = {
     "WorkError": "tenuto.errors",
     "MelSpectrogram": "tenuto.frontend.filterbanks",
     "LogCompression": "tenuto.frontend.compression",
-    "DiffRes": "tenuto.frontend.resolution",
+    "DiffRes": "tenuto.frontend.diffres",
     "AvgPool": "tenuto.frontend.resolution",
     "ConvAvgPool": "tenuto.frontend.resolution",
     "ChangeHop": "tenuto.frontend.resolution",

@@ -73,7 +73,7 @@ class LogCompression(Compression):
         return torch.log((energies if alpha == 1 else alpha * energies) + beta)
 
     def extra_repr(self) -> str:
-        return f"alpha={float(self.alpha):.6g}, beta={float(self.beta):.6g}, learnable={self.learnable}"
+        return f"alpha={self.alpha.item():.6g}, beta={self.beta.item():.6g}, learnable={self.learnable}"
 
 
 class LayerNorm(Compression):

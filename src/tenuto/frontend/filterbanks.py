@@ -105,7 +105,7 @@ class MelSpectrogram(Filterbank):
         mel_scale: MelScale = "slaney",
         norm: MelNorm = "slaney",
     ) -> None:
-        settings = {"n_fft": n_fft, "win_length": win_length, "n_mels": n_mels, "f_min": f_min}
+        settings: dict[str, Any] = {"n_fft": n_fft, "win_length": win_length, "n_mels": n_mels, "f_min": f_min}
         settings |= {"f_max": f_max, "mel_scale": mel_scale, "norm": norm}
         super().__init__(sample_rate, hop_length, n_mels, **settings)
         if not 1 <= win_length <= n_fft:
@@ -125,13 +125,14 @@ class MelSpectrogram(Filterbank):
         padded = F.pad(waveforms, (self.n_fft // 2, max(after, 0)))
         frames = padded.unfold(1, self.n_fft, self.hop_length)[:, :wanted]  # (batch, frame, sample): a view
         n_block = max(1, _BLOCK_BYTES // (8 * (self.n_fft // 2 + 1) * waveforms.shape[0]))
-        blocks = [self._block(block) for block in frames.split(n_block, dim=1)]
+        blocks = [self._block(block) for block in torch.split(frames, n_block, dim=1)]
         return (blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=1)).mT
 
     def _block(self, frames: Tensor) -> Tensor:
         spectrum = torch.fft.rfft(frames * self.window.to(frames.dtype))  # (batch, frame, bin)
         power = spectrum.real.square() + spectrum.imag.square()
-        return power @ self.filters.to(frames.dtype)  # (batch, frame, band)
+        energies: Tensor = power @ self.filters.to(frames.dtype)  # (batch, frame, band)
+        return energies
 
 
 def _check_resolved(filters: Tensor, bin_hz: float, f_min: float, f_max: float) -> None:

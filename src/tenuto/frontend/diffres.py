@@ -1,0 +1,175 @@
+"""DiffRes: learn which frames of a spectrogram matter, and merge the rest (arXiv 2210.01719)."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tenuto.errors import UsageError
+from tenuto.frontend.importance import (
+    EMPTY_BELOW,
+    FrameImportance,
+    Normalizer,
+    activeness,
+    guide_loss,
+    rescale,
+    rescale_paper,
+)
+from tenuto.frontend.lengths import IntOrTensor
+from tenuto.frontend.resolution import Resolution, ResolutionOutput, mask_kept
+from tenuto.frontend.spectrogram import Spectrogram
+from tenuto.frontend.warp import Warp
+
+Encoding = Literal["sinusoidal", "learnable", "none"]
+Rescaling = Literal["exact", "paper"]
+_POSITIONS_PER_RADIAN = 10000.0  # the slowest sinusoid of Vaswani and others, section 3.5
+
+
+class DiffRes(Resolution):
+    """Learned temporal resolution: spectrogram (batch, band, frame) -> features (batch, 3, band, kept).
+
+    Channels in the order mean, max (Eq. 6, times valid frames / kept, so that a constant stays a constant) and
+    resolution encoding. Called as `layer(log_mel, lengths=None)` it takes a natural-log mel spectrogram; inside a
+    Frontend it takes energies and the compression that follows the warp. Any number of frames.
+
+    n_bands: bands of the spectrogram. reduction: share of the frames to save (the paper's delta), each clip of
+    its own; n_kept: a fixed number to keep of every clip instead. dilation: of the importance network, which sees
+    40 x dilation + 1 frames.
+    guide_lambda, epsilon: lambda and epsilon of Eqs. 4 and 7; epsilon is in units of energy, so it assumes
+    waveforms in [-1, 1] and the power mel spectrogram of this library. normalizer of guide loss and activeness:
+    the mean importance ("mean", the authors' code) or the reduction ("reduction", as printed).
+    rescaling: "exact" (every output row sums to one) or the "paper"'s literal form. mean, max, encoding,
+    algorithm1: leave one out, as the paper's ablations do (algorithm1=False: Eq. 5 alone).
+
+    Raises UsageError for values that make no sense.
+    """
+
+    def __init__(
+        self,
+        n_bands: int,
+        reduction: float = 0.75,
+        *,
+        n_kept: int | None = None,
+        rescaling: Rescaling = "exact",
+        mean: bool = True,
+        max: bool = True,
+        encoding: Encoding = "sinusoidal",
+        algorithm1: bool = True,
+        guide_lambda: float = 0.5,
+        epsilon: float = EMPTY_BELOW,
+        normalizer: Normalizer = "mean",
+        dilation: int = 1,
+    ) -> None:
+        super().__init__(reduction)
+        _check(n_kept, rescaling, mean or max, encoding, epsilon, normalizer, reduction)
+        self.n_bands, self.n_kept, self.mean, self.max = n_bands, n_kept, mean, max
+        self.encoding, self.algorithm1, self.rescaling = encoding, algorithm1, rescaling
+        self.guide_lambda, self.epsilon, self.normalizer = guide_lambda, epsilon, normalizer
+        self.n_channels = mean + max + (encoding != "none")
+        self.importance = FrameImportance(n_bands, dilation)
+        if encoding == "learnable":
+            self.mix_encoding = nn.Linear(n_bands, n_bands, bias=False)  # of bands; starts at the sinusoids
+            nn.init.eye_(self.mix_encoding.weight)
+
+    def kept(self, n_frames: IntOrTensor) -> IntOrTensor:
+        """Frames kept of clips of so many frames: their share, or the fixed number where they have as many."""
+        if self.n_kept is None:
+            return super().kept(n_frames)
+        return n_frames.clamp_max(self.n_kept) if isinstance(n_frames, Tensor) else min(n_frames, self.n_kept)
+
+    def resolve(self, spectrogram: Spectrogram, empty: Tensor | None) -> ResolutionOutput:
+        """Estimate importance (Eq. 3), warp (Eqs. 5 and 6), encode; and the guide loss (Eq. 7)."""
+        if spectrogram.compressed.shape[1] != self.n_bands:
+            raise UsageError(
+                f"the spectrogram has {spectrogram.compressed.shape[1]} bands, this DiffRes was built for "
+                f"{self.n_bands}; build it as DiffRes({spectrogram.compressed.shape[1]}, ...)"
+            )
+        kept, n_out = self.kept_of(spectrogram)
+        importance = self._importance(spectrogram, kept)
+        features = torch.stack(self._channels(spectrogram, importance, kept, n_out), dim=1)
+        loss, active = self._measures(spectrogram, importance, kept, empty)
+        return ResolutionOutput(mask_kept(features, kept, spectrogram.lengths), kept, importance, loss, active)
+
+    def _importance(self, spectrogram: Spectrogram, kept: Tensor) -> Tensor:
+        logits = self.importance(spectrogram.compressed, spectrogram.valid)
+        scale = rescale if self.rescaling == "exact" else rescale_paper
+        return scale(F.logsigmoid(logits), kept, spectrogram.lengths)  # Eq. 3 and its rescaling
+
+    def _channels(self, spectrogram: Spectrogram, importance: Tensor, kept: Tensor, n_out: int) -> list[Tensor]:
+        frames, channels = spectrogram.to_warp, []
+        warp = Warp(importance, n_out, algorithm1=self.algorithm1)
+        if self.max:
+            mean, largest = warp.mean_and_max(frames)
+            unscaled = (spectrogram.lengths_or_full / kept.clamp_min(1))[:, None, None].to(largest.dtype)
+            channels = [spectrogram.finish(mean, kept)] if self.mean else []
+            channels.append(spectrogram.finish(largest * unscaled, kept))
+        else:
+            channels.append(spectrogram.finish(warp.mean(frames), kept))
+        if self.encoding != "none":
+            channels.append(self._encode(warp, frames))
+        return channels
+
+    def _encode(self, warp: Warp, frames: Tensor) -> Tensor:
+        """E W^T: where in time each output lies, and how far it reaches; (batch, band, n_out)."""
+        positions = position_encoding(self.n_bands, frames.shape[-1], frames.device).to(frames.dtype)
+        encoding = warp.mean(positions[None])
+        return self.mix_encoding(encoding.mT).mT if self.encoding == "learnable" else encoding
+
+    def _measures(
+        self, spectrogram: Spectrogram, importance: Tensor, kept: Tensor, empty: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Guide loss and activeness, each ()."""
+        empty = spectrogram.empty(self.epsilon) if empty is None else empty
+        active = ~empty
+        if spectrogram.valid is not None:
+            empty, active = empty & spectrogram.valid, active & spectrogram.valid
+        normalizer: Tensor | float = self.reduction
+        if self.normalizer == "mean":
+            normalizer = (kept / spectrogram.lengths_or_full.clamp_min(1))[:, None].to(importance.dtype)
+            normalizer = normalizer.clamp_min(torch.finfo(importance.dtype).tiny)
+        loss = guide_loss(importance, empty, normalizer, self.guide_lambda)
+        return loss, activeness(importance, active, normalizer)
+
+    def extra_repr(self) -> str:
+        return f"n_bands={self.n_bands}, reduction={self.reduction:g}, n_kept={self.n_kept}"
+
+
+@lru_cache(maxsize=16)
+def position_encoding(n_bands: int, n_frames: int, device: torch.device) -> Tensor:
+    """Sinusoids of the frame index (Vaswani and others, section 3.5): float32 (band, frame), sines at even bands."""
+    with torch.inference_mode(False), torch.no_grad():  # kept for later calls, which may train
+        frame = torch.arange(n_frames, device=device, dtype=torch.float64)[:, None]
+        band = torch.arange(n_bands, device=device, dtype=torch.float64)
+        rate = torch.exp(-math.log(_POSITIONS_PER_RADIAN) * 2 * torch.floor(band / 2) / n_bands)
+        phase = frame * rate + (band % 2) * (math.pi / 2)  # a cosine is a sine a quarter turn on
+        return torch.sin(phase).float().mT  # in memory a frame's bands lie together, as the warp likes it
+
+
+def _check(
+    n_kept: int | None,
+    rescaling: str,
+    any_aggregate: bool,
+    encoding: str,
+    epsilon: float,
+    normalizer: str,
+    reduction: float,
+) -> None:
+    if n_kept is not None and n_kept < 1:
+        raise UsageError(f"n_kept is {n_kept}; wanted at least one frame, or None for a share of each clip")
+    if not any_aggregate:
+        raise UsageError("mean and max are both left out; wanted at least one of them, or there are no features")
+    if rescaling not in ("exact", "paper"):
+        raise UsageError(f"rescaling is {rescaling!r}; wanted 'exact' or 'paper'")
+    if encoding not in ("sinusoidal", "learnable", "none"):
+        raise UsageError(f"encoding is {encoding!r}; wanted 'sinusoidal', 'learnable' or 'none'")
+    if not epsilon > 0:
+        raise UsageError(f"epsilon is {epsilon}; wanted a positive energy")
+    if normalizer not in ("mean", "reduction"):
+        raise UsageError(f"normalizer is {normalizer!r}; wanted 'mean' or 'reduction'")
+    if normalizer == "reduction" and reduction == 0:
+        raise UsageError("normalizer 'reduction' divides by a reduction of 0; wanted 'mean', or to save frames")

@@ -1,0 +1,200 @@
+"""How much of each frame is kept: the importance network, its rescaling, and what is said about the result."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tenuto.errors import UsageError
+from tenuto.frontend.lengths import full_lengths, length_mask
+
+Normalizer = Literal["mean", "reduction"]
+KERNEL_SIZE = 5
+WIDTHS = (64, 32, 16, 8, 1)  # Table 6
+EMPTY_BELOW = 1e-4  # epsilon of Eqs. 4 and 7, section 3
+
+
+class MaskedBatchNorm1d(nn.BatchNorm1d):
+    """Batch norm (batch, channel, frame) -> the same, whose statistics are those of the valid frames alone."""
+
+    def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
+        """x (batch, channel, frame), valid bool (batch, frame) or None: all -> normalised, the same shape."""
+        if valid is None or not self.training:
+            return super().forward(x)
+        weight = valid[:, None].to(x.dtype)  # (batch, 1, frame)
+        n = weight.sum()
+        mean = (x * weight).sum((0, 2)) / n
+        centred = x - mean[:, None]
+        variance = (centred.square() * weight).sum((0, 2)) / n
+        self._follow(mean.detach(), variance.detach() * (n / (n - 1).clamp_min(1)))
+        assert self.weight is not None
+        assert self.bias is not None
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        return centred * scale[:, None] + self.bias[:, None]
+
+    def _follow(self, mean: Tensor, variance: Tensor) -> None:
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        with torch.no_grad():
+            self.num_batches_tracked.add_(1)
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance, self.momentum)
+
+
+class ResConv1d(nn.Module):
+    """Two convolutions of kernel 5, each with batch norm and leaky ReLU, an identity round the second (Figure 3).
+
+    (batch, n_in, frame) -> (batch, n_out, frame); zeros beyond the clip, as beyond the tensor. The last block of
+    the importance network leaves out the last leaky ReLU, so that the sigmoid behind it sees both signs.
+    In evaluation the batch norms are folded into the convolutions.
+    """
+
+    def __init__(self, n_in: int, n_out: int, dilation: int = 1, last_activation: bool = True) -> None:
+        super().__init__()
+        padding = dilation * (KERNEL_SIZE // 2)
+        self.conv1 = nn.Conv1d(n_in, n_out, KERNEL_SIZE, padding=padding, dilation=dilation)
+        self.norm1 = MaskedBatchNorm1d(n_out)
+        self.conv2 = nn.Conv1d(n_out, n_out, KERNEL_SIZE, padding=padding, dilation=dilation)
+        self.norm2 = MaskedBatchNorm1d(n_out)
+        self.last_activation = last_activation
+
+    def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
+        """x (batch, n_in, frame), zero where not valid (batch, frame) -> (batch, n_out, frame), likewise."""
+        first = F.leaky_relu(_conv_norm(x, self.conv1, self.norm1, valid))
+        if valid is not None:
+            first = first * valid[:, None]  # what the second convolution's zero padding would be
+        second = _conv_norm(first, self.conv2, self.norm2, valid)
+        if self.last_activation:
+            second = F.leaky_relu(second)
+        both = first + second
+        return both if valid is None else both * valid[:, None]
+
+
+def _conv_norm(x: Tensor, conv: nn.Conv1d, norm: MaskedBatchNorm1d, valid: Tensor | None) -> Tensor:
+    if norm.training:
+        normalised: Tensor = norm(conv(x), valid)
+        return normalised
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    assert conv.bias is not None
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    bias = (conv.bias - norm.running_mean) * scale + norm.bias
+    weight = conv.weight * scale[:, None, None]
+    return F.conv1d(x, weight, bias, padding=conv.padding, dilation=conv.dilation)
+
+
+class FrameImportance(nn.Module):
+    """The network H of Eq. 3: five ResConv1d of n_bands-64-32-16-8-1, 82,371 parameters at 128 bands (Table 6).
+
+    Spectrogram, compressed, (batch, band, frame) -> logits (batch, frame). Sees 40 x dilation + 1 frames. Starts
+    near uniform importance, which is average pooling: the last block's batch norms start at a weight of 0.1.
+    """
+
+    def __init__(self, n_bands: int, dilation: int = 1) -> None:
+        super().__init__()
+        if n_bands < 1 or dilation < 1:
+            raise UsageError(f"n_bands is {n_bands}, dilation {dilation}; wanted at least 1 of each")
+        sizes = zip((n_bands, *WIDTHS), WIDTHS, strict=False)
+        blocks = [ResConv1d(n_in, n_out, dilation, last_activation=n_out != 1) for n_in, n_out in sizes]
+        self.blocks = nn.ModuleList(blocks)
+        for norm in (blocks[-1].norm1, blocks[-1].norm2):
+            nn.init.constant_(norm.weight, 0.1)
+
+    def forward(self, spectrogram: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Spectrogram (batch, band, frame), valid bool (batch, frame) or None: all -> logits (batch, frame)."""
+        x = spectrogram if valid is None else spectrogram.masked_fill(~valid[:, None], 0)
+        for block in self.blocks:
+            x = block(x, valid)
+        return x[:, 0]
+
+
+def rescale(log_scores: Tensor, n_kept: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """The scale c with sum_i min(c s'_i, 1) = n_kept, exactly: log s' (batch, frame) -> s (batch, frame).
+
+    n_kept (batch,) frames to keep of each clip, at most its length; s is 0 beyond lengths (batch,). Works on
+    logarithms (of sigmoids), so that nothing underflows. n_kept equal to the length gives ones, and no gradient.
+    Should fewer scores than n_kept be positive, the rest is spread evenly over the valid zeros (log s' = -inf).
+    Computed in float64, differentiable (the set of frames at 1 is piecewise constant).
+    """
+    lengths = full_lengths(log_scores) if lengths is None else lengths
+    valid = length_mask(lengths, log_scores.shape[1])
+    scores = log_scores.to(torch.float64).masked_fill(~valid, -torch.inf)
+    wanted = n_kept.to(torch.float64)[:, None]
+    positive = valid & (scores > -torch.inf)
+    n_positive = positive.sum(1, keepdim=True)
+    with torch.no_grad():
+        n_full = _n_at_one(scores.detach(), wanted)
+        full = torch.zeros_like(valid).scatter_(
+            1, scores.argsort(dim=1, descending=True, stable=True), _first(n_full, valid)
+        )
+        everything = n_positive <= wanted  # every positive score is kept whole: no scale to solve for
+        full &= ~everything
+    rest = scores.masked_fill(full | ~positive, -torch.inf)
+    rest = torch.where(n_positive > 0, rest, torch.zeros_like(rest))  # a clip of zeros alone: keep it finite
+    log_scale = torch.log((wanted - n_full).clamp_min(1e-300)) - torch.logsumexp(rest, 1, keepdim=True)
+    scaled = torch.exp((rest + log_scale).clamp_max(0)).masked_fill(full, 1)
+    spread = (wanted - n_positive) / (lengths[:, None] - n_positive).clamp_min(1)
+    whole = torch.where(positive, torch.ones_like(scaled), spread.expand_as(scaled))
+    importance = torch.where(everything, whole, scaled).masked_fill(~valid, 0)
+    return importance.to(log_scores.dtype)
+
+
+def _n_at_one(scores: Tensor, wanted: Tensor) -> Tensor:
+    """How many of the largest scores reach 1: the first k with (wanted - k) s_(k+1) <= sum of the rest; (batch, 1).
+
+    log scores (batch, frame), -inf where zero; wanted (batch, 1).
+    """
+    ordered = scores.sort(1, descending=True).values
+    rest = torch.logcumsumexp(ordered.flip(1), 1).flip(1)  # log of the sum of s_(k+1), s_(k+2), ...
+    k = torch.arange(scores.shape[1], device=scores.device)
+    fits = torch.log((wanted - k).clamp_min(0)) + ordered <= rest
+    return fits.to(torch.int8).argmax(1, keepdim=True)
+
+
+def _first(n: Tensor, like: Tensor) -> Tensor:
+    """n (batch, 1) -> bool of the shape of `like` (batch, frame), true at the first n places."""
+    return torch.arange(like.shape[1], device=n.device) < n
+
+
+def rescale_paper(log_scores: Tensor, n_kept: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """The paper's literal form (section 2.2.1): s~ = s' n_kept / sum s', s = s~ / max(s~, 1), for reproduction.
+
+    Shapes as `rescale`. Where the largest s~ exceeds 1 the sum falls below n_kept: the last outputs are empty.
+    """
+    lengths = full_lengths(log_scores) if lengths is None else lengths
+    valid = length_mask(lengths, log_scores.shape[1])
+    share = torch.softmax(log_scores.to(torch.float64).masked_fill(~valid, -torch.inf), 1)
+    scaled = share * n_kept[:, None]
+    return (scaled / scaled.amax(1, keepdim=True).clamp_min(1)).to(log_scores.dtype)
+
+
+def frame_energy(energies: Tensor) -> Tensor:
+    """Root mean square over bands: energies (batch, band, frame) -> (batch, frame)."""
+    return energies.square().mean(1).sqrt()
+
+
+def guide_loss(importance: Tensor, empty: Tensor, normalizer: Tensor | float, guide_lambda: float = 0.5) -> Tensor:
+    """Eq. 7, with the sign that punishes: mean over empty frames of (s_i / normalizer - lambda)^+, then over clips.
+
+    importance (batch, frame), empty bool (batch, frame), normalizer (batch, 1) or a number: the mean importance
+    (the authors' code) or the reduction rate (as printed). A clip without an empty frame has loss 0. -> ()
+    """
+    excess = (importance / normalizer - guide_lambda).clamp_min(0) * empty
+    return (excess.sum(1) / empty.sum(1).clamp_min(1)).mean()
+
+
+def activeness(importance: Tensor, active: Tensor, normalizer: Tensor | float) -> Tensor:
+    """Eq. 4: standard deviation of importance over active frames, / normalizer, averaged over clips. -> ()
+
+    importance (batch, frame), active bool (batch, frame). A clip without an active frame has activeness 0. Not a
+    loss: no gradient.
+    """
+    importance, n = importance.detach(), active.sum(1, keepdim=True).clamp_min(1)
+    mean = (importance * active).sum(1, keepdim=True) / n
+    variance = ((importance - mean).square() * active).sum(1, keepdim=True) / n
+    return (variance.sqrt() / normalizer).mean()

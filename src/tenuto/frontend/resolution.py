@@ -1,0 +1,192 @@
+"""Spectrogram to features of fewer frames: one interface, and the simple ways. DiffRes is in diffres.py."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from tenuto.errors import UsageError
+from tenuto.frontend.compression import Compression
+from tenuto.frontend.filterbanks import Filterbank
+from tenuto.frontend.importance import EMPTY_BELOW, ResConv1d
+from tenuto.frontend.lengths import IntOrTensor, check_lengths, check_reduction, length_mask, n_kept
+from tenuto.frontend.spectrogram import Spectrogram
+from tenuto.frontend.warp import Warp
+
+
+@dataclass(frozen=True)
+class ResolutionOutput:
+    """What a resolution has to say.
+
+    features (batch, channel, band, kept), zero beyond lengths; lengths int64 (batch,), kept frames of each clip;
+    importance (batch, frame), a row sums to its length, 0 beyond the clip, or None where frames are not merged;
+    guide_loss () and activeness (): 0 where nothing is learned.
+    """
+
+    features: Tensor
+    lengths: Tensor
+    importance: Tensor | None
+    guide_loss: Tensor
+    activeness: Tensor
+
+
+class Resolution(nn.Module, ABC):
+    """Supply `resolve`, and `kept` where frames are saved. One call for all:
+
+    resolution(spectrogram, lengths=None, compression=None): with a compression the spectrogram is energies to be
+    compressed by it, without one it is a log-mel (natural logarithm) already. -> ResolutionOutput, finished.
+    """
+
+    n_channels: int = 1
+
+    def __init__(self, reduction: float = 0.0) -> None:
+        super().__init__()
+        check_reduction(reduction)
+        self.reduction = reduction
+        self.epsilon = EMPTY_BELOW
+
+    @abstractmethod
+    def resolve(self, spectrogram: Spectrogram, empty: Tensor | None) -> ResolutionOutput:
+        """What `forward` does, once its arguments are one Spectrogram."""
+
+    def kept(self, n_frames: IntOrTensor) -> IntOrTensor:
+        """Frames kept of clips of so many frames."""
+        return n_kept(n_frames, self.reduction)
+
+    def prepare(self, filterbank: Filterbank) -> Filterbank:
+        """The filterbank this resolution wants before it: the one that came in, but for ChangeHop."""
+        return filterbank
+
+    def forward(
+        self,
+        spectrogram: Tensor,
+        lengths: Tensor | None = None,
+        compression: Compression | None = None,
+        empty: Tensor | None = None,
+    ) -> ResolutionOutput:
+        """Spectrogram (batch, band, frame), lengths int (batch,) valid frames -> ResolutionOutput.
+
+        empty bool (batch, frame): which frames are empty, where that was to be seen before an augmentation.
+        float32 or float64, whatever autocast says. Raises UsageError for shapes that do not fit.
+        """
+        if spectrogram.dim() != 3 or not spectrogram.is_floating_point() or 0 in spectrogram.shape:
+            raise UsageError(
+                f"spectrogram is {spectrogram.dtype} {tuple(spectrogram.shape)}; "
+                "wanted a float tensor (batch, band, frame) of at least one frame"
+            )
+        if lengths is not None:
+            check_lengths(lengths, spectrogram, "frame")
+        if spectrogram.dtype in (torch.float16, torch.bfloat16):
+            spectrogram = spectrogram.float()
+        with torch.autocast(spectrogram.device.type, enabled=False):
+            return self.resolve(Spectrogram.of(spectrogram, lengths, compression), empty)
+
+    def kept_of(self, spectrogram: Spectrogram) -> tuple[Tensor, int]:
+        """Kept frames of each clip, int64 (batch,), and the largest of them, which the features have."""
+        kept = self.kept(spectrogram.lengths_or_full)
+        if spectrogram.lengths is None:  # known from the shape: nothing waits for a device
+            return kept, self.kept(spectrogram.compressed.shape[-1])
+        return kept, max(1, int(kept.max()))
+
+    def extra_repr(self) -> str:
+        return f"reduction={self.reduction:g}"
+
+
+class FullResolution(Resolution):
+    """Every frame is kept: spectrogram (batch, band, frame) -> features (batch, 1, band, frame), compressed."""
+
+    def resolve(self, spectrogram: Spectrogram, empty: Tensor | None) -> ResolutionOutput:
+        """All frames, compressed, and zero beyond the clip."""
+        return _plain_output(spectrogram.compressed, spectrogram.lengths_or_full, spectrogram, None)
+
+
+class ChangeHop(FullResolution):
+    """The paper's CHSize: a filterbank of hop round(hop / (1 - reduction)), and nothing behind it.
+
+    Inside a Frontend the filterbank is replaced by the coarser one, whatever its window; called by itself on a
+    spectrogram, which it takes to be the coarse one, it keeps every frame.
+    """
+
+    def __init__(self, reduction: float = 0.75) -> None:
+        super().__init__(reduction)
+
+    def kept(self, n_frames: IntOrTensor) -> IntOrTensor:
+        """Every frame of the coarse filterbank."""
+        return n_frames
+
+    def prepare(self, filterbank: Filterbank) -> Filterbank:
+        """The same filterbank at the larger hop, in whole samples."""
+        return filterbank.with_hop(round(filterbank.hop_length / (1 - self.reduction)))
+
+
+class AvgPool(Resolution):
+    """Uniform warp, which is average pooling to any number of frames: features (batch, 1, band, kept).
+
+    of="energies" pools energies, then compresses; "compressed" pools the compressed spectrogram, as the authors'
+    release does.
+    """
+
+    def __init__(self, reduction: float = 0.75, of: Literal["energies", "compressed"] = "energies") -> None:
+        super().__init__(reduction)
+        if of not in ("energies", "compressed"):
+            raise UsageError(f"of is {of!r}; wanted 'energies' or 'compressed'")
+        self.of = of
+
+    def resolve(self, spectrogram: Spectrogram, empty: Tensor | None) -> ResolutionOutput:
+        """Average the frames each output owns."""
+        kept, n_out = self.kept_of(spectrogram)
+        importance = uniform_importance(spectrogram, kept)
+        warp = Warp(importance, n_out)
+        if self.of == "energies":
+            features = spectrogram.finish(warp.mean(spectrogram.to_warp), kept)
+        else:
+            features = warp.mean(spectrogram.compressed)
+        return _plain_output(features, kept, spectrogram, importance)
+
+
+class ConvAvgPool(Resolution):
+    """Compress, three ResConv1d of n_bands channels, pool: features (batch, 1, n_bands, kept).
+
+    493,824 parameters at 128 bands (Table 6).
+    """
+
+    def __init__(self, n_bands: int, reduction: float = 0.75) -> None:
+        super().__init__(reduction)
+        self.blocks = nn.ModuleList([ResConv1d(n_bands, n_bands) for _ in range(3)])
+
+    def resolve(self, spectrogram: Spectrogram, empty: Tensor | None) -> ResolutionOutput:
+        """Average what the convolutions made of the frames each output owns."""
+        kept, n_out = self.kept_of(spectrogram)
+        importance = uniform_importance(spectrogram, kept)
+        x, valid = spectrogram.compressed, spectrogram.valid
+        x = x if valid is None else x.masked_fill(~valid[:, None], 0)
+        for block in self.blocks:
+            x = block(x, valid)
+        return _plain_output(Warp(importance, n_out).mean(x), kept, spectrogram, importance)
+
+
+def uniform_importance(spectrogram: Spectrogram, kept: Tensor) -> Tensor:
+    """The same for every valid frame, kept / valid frames of its clip: (batch, frame), 0 beyond the clip."""
+    share = (kept / spectrogram.lengths_or_full.clamp_min(1)).to(spectrogram.compressed.dtype)
+    every = share[:, None].expand(-1, spectrogram.compressed.shape[-1])
+    return every if spectrogram.valid is None else every * spectrogram.valid
+
+
+def mask_kept(features: Tensor, kept: Tensor, lengths: Tensor | None) -> Tensor:
+    """Zero beyond each clip's kept frames: features (batch, channel, band, kept). Nothing to do without lengths."""
+    if lengths is None:
+        return features
+    return features.masked_fill(~length_mask(kept, features.shape[-1])[:, None, None], 0)
+
+
+def _plain_output(
+    features: Tensor, kept: Tensor, spectrogram: Spectrogram, importance: Tensor | None
+) -> ResolutionOutput:
+    """Features (batch, band, kept) of a resolution that learns no importance -> its output, of one channel."""
+    nothing = features.new_zeros(())
+    masked = mask_kept(features[:, None], kept, spectrogram.lengths)
+    return ResolutionOutput(masked, kept, importance, nothing, nothing)
