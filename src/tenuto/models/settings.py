@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from tenuto.errors import UsageError
 
-FilterbankName = Literal["mel", "leaf", "sincnet", "sincnet+", "time-domain"]
-CompressionName = Literal["log", "log10000", "log-learn", "layernorm", "pcen"]
+FilterbankName = Literal["mel"]
+CompressionName = Literal["log", "log10000", "log-learn", "layernorm"]
 ResolutionName = Literal["none", "diffres", "avgpool", "convavgpool", "changehop"]
 
 S = TypeVar("S")
@@ -114,7 +114,7 @@ def settings_from_dict(cls: type[S], values: Mapping[str, Any], where: str = "")
     Fields that are dataclasses themselves take a mapping. `where` goes before names in messages.
 
     Raises:
-        UsageError: for an unknown key (with the nearest valid ones), a missing one, a value of the wrong type.
+        UsageError: for an unknown key (with the nearest valid ones), a missing one, a wrong type.
     """
     if not isinstance(values, Mapping):
         raise UsageError(f"{where.rstrip('.') or cls.__name__}: got {values!r}, wanted settings (key: value)")

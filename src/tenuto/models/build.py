@@ -1,0 +1,116 @@
+"""From settings to a front end and a classifier: the one place that knows which name is which class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tenuto.frontend.compression import Compression, LayerNorm, LogCompression
+from tenuto.frontend.filterbanks import Filterbank, MelSpectrogram
+from tenuto.frontend.frontend import Frontend
+from tenuto.frontend.resolution import AvgPool, ChangeHop, ConvAvgPool, DiffRes, FullResolution, Resolution
+from tenuto.frontend.spec_augment import SpecAugment
+from tenuto.models.backbones import SBCNN, Backbone, TimmBackbone
+from tenuto.models.classifier import Activation, Classifier, check_labels
+from tenuto.models.heads import AttentionPooling, Head, MeanPooling
+from tenuto.models.settings import FrontendSettings, ModelSettings
+
+
+def build_frontend(settings: FrontendSettings) -> Frontend:
+    """The front end that `settings` describe, with fresh weights."""
+    return Frontend(
+        _filterbank(settings),
+        _resolution(settings),
+        _compression(settings),
+        SpecAugment() if settings.spec_augment else None,
+    )
+
+
+def build_classifier(
+    frontend: FrontendSettings,
+    model: ModelSettings,
+    labels: Sequence[str],
+    multi_label: bool = False,
+    activation: Activation = "sigmoid",
+) -> Classifier:
+    """The classifier that the settings describe, with fresh (or, by `model.pretrained`, timm's) weights.
+
+    Raises:
+        UsageError: see `Classifier`, `TimmBackbone` and the front end's parts.
+        WorkError: pretrained weights that cannot be had.
+    """
+    check_labels(labels, multi_label, activation)  # before anything is built or fetched
+    front = build_frontend(frontend)
+    backbone = _backbone(model, front)
+    head = _head(model, backbone.n_features, len(labels))
+    settings = (frontend, model)
+    return Classifier(
+        front, backbone, head, labels, multi_label=multi_label, activation=activation, settings=settings
+    )
+
+
+def _filterbank(settings: FrontendSettings) -> Filterbank:
+    assert settings.filterbank == "mel"
+    return MelSpectrogram(
+        sample_rate=settings.sample_rate,
+        n_fft=settings.n_fft,
+        win_length=settings.win_length,
+        hop_length=settings.hop_length,
+        n_mels=settings.n_mels,
+        f_min=settings.f_min,
+        f_max=settings.f_max,
+        mel_scale=settings.mel_scale,
+    )
+
+
+def _compression(settings: FrontendSettings) -> Compression:
+    match settings.compression:
+        case "log":
+            return LogCompression()
+        case "log10000":
+            return LogCompression(alpha=10000.0, beta=1.0)
+        case "log-learn":
+            return LogCompression(learnable=True)
+        case "layernorm":
+            return LayerNorm(settings.n_mels)
+
+
+def _resolution(settings: FrontendSettings) -> Resolution:
+    match settings.resolution:
+        case "none":
+            return FullResolution()
+        case "avgpool":
+            return AvgPool(settings.reduction)
+        case "convavgpool":
+            return ConvAvgPool(settings.n_mels, settings.reduction)
+        case "changehop":
+            return ChangeHop(settings.reduction)
+        case "diffres":
+            return _diffres(settings)
+
+
+def _diffres(settings: FrontendSettings) -> DiffRes:
+    return DiffRes(
+        settings.n_mels,
+        settings.reduction,
+        n_kept=settings.n_kept,
+        rescaling=settings.rescaling,
+        mean=settings.mean,
+        max=settings.max,
+        encoding=settings.encoding,
+        algorithm1=settings.algorithm1,
+        guide_lambda=settings.guide_lambda,
+        normalizer=settings.normalizer,
+        dilation=settings.dilation,
+    )
+
+
+def _backbone(settings: ModelSettings, frontend: Frontend) -> Backbone:
+    if settings.backbone == "sbcnn":
+        return SBCNN(frontend.n_channels, frontend.n_bands)
+    return TimmBackbone(settings.backbone, frontend.n_channels, settings.pretrained)
+
+
+def _head(settings: ModelSettings, n_features: int, n_classes: int) -> Head:
+    if settings.head == "attention":
+        return AttentionPooling(n_features, n_classes, settings.n_heads)
+    return MeanPooling(n_features, n_classes, settings.dropout)

@@ -1,0 +1,101 @@
+"""Waveforms to classes: front end, backbone and head in one call, with what the front end has to say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from torch import Tensor, nn
+
+from tenuto.errors import UsageError
+from tenuto.frontend.frontend import Frontend
+from tenuto.models.backbones import Backbone
+from tenuto.models.heads import Head
+from tenuto.models.settings import FrontendSettings, ModelSettings
+
+if TYPE_CHECKING:
+    from tenuto.frontend.resolution import ResolutionOutput
+
+Activation = Literal["sigmoid", "softmax"]
+
+
+@dataclass
+class ClassifierOutput:
+    """logits (batch, class), and the front end's output: features, lengths, importance, losses."""
+
+    logits: Tensor
+    resolution: ResolutionOutput
+
+
+class Classifier(nn.Module):
+    """A front end, a backbone and a head that fit each other, and the names of the classes.
+
+    Args:
+        labels: names of the classes, in the order of the logits.
+        multi_label: several labels may hold for one clip.
+        activation: what makes logits probabilities: "sigmoid" (each class for itself, trained by binary cross
+            entropy, as the paper does) or "softmax" (one class of all, trained by cross entropy).
+        settings: what it was built from, without which it cannot be saved; `build_classifier` gives them.
+
+    Raises:
+        UsageError: labels that are empty, double or of another number than the head's classes, or softmax for
+            several labels a clip.
+    """
+
+    def __init__(
+        self,
+        frontend: Frontend,
+        backbone: Backbone,
+        head: Head,
+        labels: Sequence[str],
+        *,
+        multi_label: bool = False,
+        activation: Activation = "sigmoid",
+        settings: tuple[FrontendSettings, ModelSettings] | None = None,
+    ) -> None:
+        super().__init__()
+        check_labels(labels, multi_label, activation)
+        if head.n_classes != len(labels):
+            raise UsageError(f"{len(labels)} labels for a head of {head.n_classes} classes: give one a class")
+        self.frontend, self.backbone, self.head = frontend, backbone, head
+        self.labels = tuple(labels)
+        self.multi_label = multi_label
+        self.activation: Activation = activation
+        self.settings = settings
+        self.clip_seconds: float | None = None  # length of the clips it was trained on; None: each its own
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate that waveforms must have, in Hz."""
+        rate: int = self.frontend.sample_rate
+        return rate
+
+    def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> ClassifierOutput:
+        """waveforms (batch, samples) in [-1, 1], lengths (batch,) samples or None: all -> logits"""
+        resolution = self.frontend(waveforms, lengths)
+        maps = self.backbone(resolution.features, resolution.lengths)
+        n_kept = resolution.features.shape[-1]
+        valid = (
+            None if maps.ndim == 2 else self.backbone.map_lengths(resolution.lengths, n_kept, maps.shape[-1])
+        )
+        return ClassifierOutput(self.head(maps, valid), resolution)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """logits (batch, class) -> probabilities (batch, class); with "sigmoid" they need not sum to one."""
+        return logits.sigmoid() if self.activation == "sigmoid" else logits.softmax(-1)
+
+
+def check_labels(labels: Sequence[str], multi_label: bool, activation: str) -> None:
+    """Raises UsageError unless `labels` name at least one class, each once, and `activation` suits them."""
+    if activation not in ("sigmoid", "softmax"):
+        raise UsageError(f"activation {activation!r}: wanted 'sigmoid' or 'softmax'")
+    if not labels or not all(isinstance(label, str) and label for label in labels):
+        raise UsageError(f"labels {list(labels)!r}: wanted at least one name, none of them empty")
+    double = sorted({label for label in labels if list(labels).count(label) > 1})
+    if double:
+        raise UsageError(f"labels {', '.join(double)} are given twice: each class has one name")
+    if activation == "softmax" and multi_label:
+        raise UsageError(
+            "softmax (cross entropy) gives one label a clip: for several use sigmoid (loss 'bce')"
+        )
