@@ -1,0 +1,279 @@
+"""Audio files to mono float32 at a wanted sample rate, whole or in part, and one reason why not.
+
+Files are read forward, block by block, until nothing comes: the number of samples that a header announces is
+not believed (MP3 files without one are announced from their size, tags included). MP3 is never entered by
+seeking: seeks in variable bit rate files are a guess of the decoder, off by whole seconds, so the samples before
+are decoded and dropped (some 1,500 times faster than real time).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import ceil, gcd
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from tenuto.errors import UsageError, WorkError
+
+_READ = "wav wave flac ogg oga opus mp3 aif aiff aifc au snd caf w64 rf64"
+_UNREAD = "m4a mp4 aac wma webm mka mkv amr ape wv ac3 3gp"
+AUDIO_SUFFIXES = frozenset(f".{ending}" for ending in _READ.split(" "))
+"""File names that end like this are taken for audio that is read here; the content decides in the end."""
+UNREAD_SUFFIXES = frozenset(f".{ending}" for ending in _UNREAD.split(" "))
+"""Audio that is not read here: listed as left out, with the format's name, rather than passed over."""
+
+_KNOWN = b"RIFF RIFX RF64 riff fLaC OggS FORM caff .snd dns. NIST ID3"
+_MAGIC = tuple(_KNOWN.split(b" "))
+_UNREAD_MAGIC = {
+    b"\x30\x26\xb2\x75": "WMA (ASF)",
+    b"\x1aE\xdf\xa3": "WebM (Matroska)",
+    b"#!AM": "AMR",
+    b"MAC ": "Monkey's Audio",
+    b"wvpk": "WavPack",
+}
+_WAY_OUT = "convert it to wav, flac, ogg, opus or mp3"
+_BLOCK = 1 << 18  # samples read at a time: 6 s at 44.1 kHz
+_MARGIN_SECONDS = 0.05  # read on either side of a part, so that the resampling filter sees what is there
+
+
+class AudioError(WorkError):
+    """A file that cannot be read as audio: `.path` and `.reason`, one line."""
+
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        super().__init__(os.fspath(path), reason)  # both are arguments, so that it survives pickling
+        self.path = Path(path)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class AudioFacts:
+    """What is in a file, in its own sample rate."""
+
+    n_samples: int
+    sample_rate: int
+    n_channels: int
+    format: str
+    peak: float | None = None
+    """Largest absolute sample of the mono mix, if the file was decoded."""
+
+    @property
+    def seconds(self) -> float:
+        return self.n_samples / self.sample_rate
+
+
+def read(
+    path: str | os.PathLike[str], sample_rate: int, start_seconds: float = 0.0, seconds: float | None = None
+) -> NDArray[np.float32]:
+    """Reads a file, or `seconds` of it from `start_seconds` on: (samples,), mono, in [-1, 1].
+
+    Several channels become their mean. A part equals the same samples of the whole (it is resampled with what
+    stands around it); one that reaches beyond the end is shorter. Files of floating-point samples may exceed
+    [-1, 1] and are left as they are. Silence is no error.
+
+    Raises:
+        AudioError: missing, empty, not audio, corrupt, NaN or infinity in it, or a start beyond its end.
+        UsageError: a negative start or a length that is not positive.
+    """
+    if start_seconds < 0 or (seconds is not None and not seconds > 0):
+        raise UsageError(f"cannot read {seconds} s from {start_seconds} s: wanted a start of 0 or later, more than 0 s")
+    with _open(path) as sound:
+        native = sound.samplerate
+        first = _half_up(start_seconds * sample_rate)
+        n_wanted = None if seconds is None else max(1, _half_up(seconds * sample_rate))
+        # The part starts on a sample that both rates share: 0, n_shared, 2 n_shared, ... of the output.
+        n_shared = sample_rate // gcd(sample_rate, native)
+        margin = ceil(_MARGIN_SECONDS * sample_rate)
+        before = max(0, first - margin) // n_shared * n_shared
+        start = before * native // sample_rate
+        stop = None if n_wanted is None else ceil((first + n_wanted + margin) * native / sample_rate)
+        blocks = list(_blocks(sound, path, start, stop))
+    if not blocks and start == 0:
+        raise AudioError(path, "no samples in it")
+    samples = _resample(np.concatenate(blocks), native, sample_rate) if blocks else np.zeros(0, np.float32)
+    part = samples[first - before : None if n_wanted is None else first - before + n_wanted]
+    if not len(part):
+        raise AudioError(path, f"ends before {start_seconds:g} s, where reading was to start")
+    return np.ascontiguousarray(part)
+
+
+def facts(path: str | os.PathLike[str]) -> AudioFacts:
+    """Length, sample rate, channels and format: from the header where it can be trusted, else by decoding.
+
+    Raises:
+        AudioError: as `read`, except for faults that only decoding shows.
+    """
+    with _open(path) as sound:
+        n_samples = sound.frames
+        if _announced_only(sound) or n_samples > 1 << 40:  # FLAC from a pipe announces 2^63
+            n_samples = sum(map(len, _blocks(sound, path)))
+        if n_samples < 1:
+            raise AudioError(path, "no samples in it")
+        return AudioFacts(n_samples, sound.samplerate, sound.channels, sound.format)
+
+
+def scan(path: str | os.PathLike[str]) -> AudioFacts:
+    """Decodes the whole file once, in constant memory, and says what is in it.
+
+    Raises:
+        AudioError: as `read`.
+    """
+    n_samples, peak = 0, 0.0
+    with _open(path) as sound:
+        for block in _blocks(sound, path):
+            n_samples += len(block)
+            peak = max(peak, float(np.abs(block).max()))
+        if n_samples < 1:
+            raise AudioError(path, "no samples in it")
+        return AudioFacts(n_samples, sound.samplerate, sound.channels, sound.format, peak)
+
+
+def duration_seconds(path: str | os.PathLike[str]) -> float:
+    """Length of a file in seconds; raises AudioError as `facts`."""
+    return facts(path).seconds
+
+
+def n_resampled(n_samples: int, native_rate: int, sample_rate: int) -> int:
+    """Samples that `n_samples` at `native_rate` become at `sample_rate`: to the nearest, at least 1."""
+    return max(1, (2 * n_samples * sample_rate + native_rate) // (2 * native_rate))
+
+
+def blocks(
+    path: str | os.PathLike[str], sample_rate: int, window_seconds: float, hop_seconds: float | None = None
+) -> Iterator[tuple[float, NDArray[np.float32]]]:
+    """Windows of a recording of any length, in memory of one window: (start in seconds, (samples,)) each.
+
+    The last window is what is left, unless the one before already reached the end. The file is decoded once.
+
+    Raises:
+        AudioError: as `read`, when the window that shows it is reached.
+        UsageError: a window or hop that is not positive.
+    """
+    hop_seconds = window_seconds if hop_seconds is None else hop_seconds
+    n_window, n_hop = _half_up(window_seconds * sample_rate), _half_up(hop_seconds * sample_rate)
+    if n_window < 1 or n_hop < 1:
+        raise UsageError(f"windows of {window_seconds} s every {hop_seconds} s: both must be positive")
+    held, start = np.zeros(0, np.float32), 0  # held: the recording from sample `start` on
+    end_of_last = 0
+    for chunk in _stream(path, sample_rate):
+        held = np.concatenate([held, chunk])
+        while len(held) >= max(n_window, n_hop):
+            yield start / sample_rate, held[:n_window].copy()
+            end_of_last = start + n_window
+            held, start = held[n_hop:], start + n_hop
+    if len(held) and start + len(held) > end_of_last:
+        yield start / sample_rate, held[:n_window].copy()
+
+
+def _stream(path: str | os.PathLike[str], sample_rate: int) -> Iterator[NDArray[np.float32]]:
+    """The whole file in resampled pieces."""
+    n_native, n_out = 0, 0
+    with _open(path) as sound:
+        resampler = soxr.ResampleStream(sound.samplerate, sample_rate, 1, dtype="float32")
+        for block in _blocks(sound, path):
+            n_native += len(block)
+            piece = block if sound.samplerate == sample_rate else resampler.resample_chunk(block)
+            n_out += len(piece)
+            yield piece
+        if not n_native:
+            raise AudioError(path, "no samples in it")
+        n_left = n_resampled(n_native, sound.samplerate, sample_rate) - n_out
+        if n_left > 0:
+            yield _exactly(resampler.resample_chunk(np.zeros(0, np.float32), last=True), n_left)
+
+
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]
+    """A sound file that is read forward: soundfile seeks after each read of a seekable one, which breaks MP3."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+@contextmanager
+def _open(path: str | os.PathLike[str]) -> Iterator[_Forward]:
+    """Opens for reading; everything that goes wrong inside becomes an AudioError."""
+    try:
+        _recognise(path)
+        with _Forward(os.fspath(path)) as sound:
+            yield sound
+    except soundfile.LibsndfileError as error:
+        text = " ".join(error.error_string.split()).rstrip(".") or f"libsndfile error {error.code}"
+        raise AudioError(path, f"corrupt, or not what its header says ({text})") from None
+    except FileNotFoundError:
+        raise AudioError(path, "no such file") from None
+    except IsADirectoryError:
+        raise AudioError(path, "a folder, not a file") from None
+    except OSError as error:
+        raise AudioError(path, f"cannot be opened ({error.strerror or error})") from None
+
+
+def _recognise(path: str | os.PathLike[str]) -> None:
+    """Refuses what is not audio by its first bytes (never by its name), before a decoder guesses."""
+    with open(path, "rb") as file:
+        head = file.read(4096)
+    if not head:
+        raise AudioError(path, "empty (0 bytes)")
+    for magic, name in _UNREAD_MAGIC.items():
+        if head.startswith(magic):
+            raise AudioError(path, f"{name} is not read here: {_WAY_OUT}")
+    if head[4:8] == b"ftyp":
+        raise AudioError(path, f"MP4 (m4a, AAC) is not read here: {_WAY_OUT}")
+    frame = head.lstrip(b"\0")[:3]
+    synced = len(frame) == 3 and frame[0] == 0xFF and frame[1] & 0xE0 == 0xE0
+    if synced and frame[1] & 0xF6 == 0xF0:
+        raise AudioError(path, f"AAC is not read here: {_WAY_OUT}")
+    is_mpeg = synced and frame[1] & 0x06 and frame[2] & 0xF0 != 0xF0 and frame[2] & 0x0C != 0x0C
+    if not (is_mpeg or head.startswith(_MAGIC)):
+        raise AudioError(path, f"not audio (begins with {head[:8]!r})")
+
+
+def _blocks(
+    sound: _Forward, path: str | os.PathLike[str], start: int = 0, stop: int | None = None
+) -> Iterator[NDArray[np.float32]]:
+    """Mono blocks of samples `start` to `stop` (None: the end) of a file just opened."""
+    position = 0
+    if start and not _announced_only(sound):
+        if start >= sound.frames:
+            return
+        position = sound.seek(start)
+    while stop is None or position < stop:
+        n_next = _BLOCK if stop is None else min(_BLOCK, stop - position)
+        block = sound.read(n_next, "float32", always_2d=True)
+        if not len(block):
+            return
+        mono = block[max(0, start - position) :].mean(axis=1)
+        position += len(block)
+        if not np.isfinite(mono).all():
+            raise AudioError(path, f"NaN or infinity in it (before {position / sound.samplerate:.2f} s)")
+        if len(mono):
+            yield mono
+
+
+def _announced_only(sound: _Forward) -> bool:
+    """Whether the number of samples is the header's guess and seeking is the decoder's (MPEG audio)."""
+    return bool(sound.format == "MP3" or sound.subtype.startswith("MPEG_LAYER"))
+
+
+def _resample(samples: NDArray[np.float32], native_rate: int, sample_rate: int) -> NDArray[np.float32]:
+    if native_rate == sample_rate:
+        return samples
+    n_out = n_resampled(len(samples), native_rate, sample_rate)
+    return _exactly(soxr.resample(samples, native_rate, sample_rate), n_out)
+
+
+def _exactly(samples: NDArray[np.float32], n_samples: int) -> NDArray[np.float32]:
+    """The first `n_samples`, zeros after the end."""
+    return np.pad(samples[:n_samples], (0, max(0, n_samples - len(samples))))
+
+
+def _half_up(value: float) -> int:
+    return int(value + 0.5)
