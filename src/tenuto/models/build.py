@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tenuto.frontend.compression import Compression, LayerNorm, LogCompression
+from tenuto.frontend.diffres import DiffRes
 from tenuto.frontend.filterbanks import Filterbank, MelSpectrogram
 from tenuto.frontend.frontend import Frontend
-from tenuto.frontend.resolution import AvgPool, ChangeHop, ConvAvgPool, DiffRes, FullResolution, Resolution
+from tenuto.frontend.resolution import AvgPool, ChangeHop, ConvAvgPool, FullResolution, Resolution
 from tenuto.frontend.spec_augment import SpecAugment
 from tenuto.models.backbones import SBCNN, Backbone, TimmBackbone
 from tenuto.models.classifier import Activation, Classifier, check_labels
@@ -79,7 +80,7 @@ def _resolution(settings: FrontendSettings) -> Resolution:
         case "none":
             return FullResolution()
         case "avgpool":
-            return AvgPool(settings.reduction)
+            return AvgPool(settings.reduction, settings.avgpool_of)
         case "convavgpool":
             return ConvAvgPool(settings.n_mels, settings.reduction)
         case "changehop":

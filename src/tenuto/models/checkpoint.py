@@ -87,6 +87,9 @@ def load(path: str | os.PathLike[str], device: str | torch.device = "cpu") -> Cl
         )
     except UsageError as error:
         raise WorkError(f"{source}: {error}") from error
+    if found["sample_rate"] != classifier.sample_rate:
+        rates = f"sample_rate is {found['sample_rate']} Hz beside a front end of {classifier.sample_rate} Hz"
+        raise WorkError(f"{source}: {rates}")
     tensors = _tensors(source.with_name(TENSORS), found["tensors_sha256"])
     _check_fit(source, tensors, classifier.state_dict())
     classifier.load_state_dict(tensors)

@@ -39,6 +39,7 @@ class FrontendSettings:
     compression: CompressionName = "log"
     resolution: ResolutionName = "none"
     fps: float | None = None  # frames a second that reach the classifier; None: all of them
+    avgpool_of: Literal["energies", "compressed"] = "energies"  # "compressed": as the authors' release does
     guide_lambda: float = 0.5  # share of the empty frames' importance that is let pass, Eq. 7
     dilation: int = 1  # of the importance network
     rescaling: Literal["exact", "paper"] = "exact"
@@ -72,8 +73,8 @@ class FrontendSettings:
             )
         if self.n_kept is not None and self.resolution != "diffres":
             raise UsageError(f"n_kept={self.n_kept} is for resolution='diffres', not {self.resolution!r}")
-        if self.resolution == "diffres" and not (self.mean or self.max or self.encoding != "none"):
-            raise UsageError("mean, max and encoding are all off and leave no features: keep at least one")
+        if self.resolution == "diffres" and not (self.mean or self.max):
+            raise UsageError("mean and max are both off and leave no features: keep at least one")
 
     @property
     def full_fps(self) -> float:

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tenuto.errors import UsageError
+from tenuto.frontend.compression import LayerNorm, LogCompression
+from tenuto.frontend.diffres import DiffRes
+from tenuto.frontend.resolution import AvgPool, ChangeHop, ConvAvgPool, FullResolution
+from tenuto.models.build import build_classifier, build_frontend
+from tenuto.models.heads import AttentionPooling, MeanPooling
+from tenuto.models.settings import FrontendSettings, ModelSettings
+
+RATE_HZ = 16000
+
+
+@pytest.mark.parametrize(
+    ("resolution", "kind", "n_channels"),
+    [
+        ("none", FullResolution, 1),
+        ("diffres", DiffRes, 3),
+        ("avgpool", AvgPool, 1),
+        ("convavgpool", ConvAvgPool, 1),
+        ("changehop", ChangeHop, 1),
+    ],
+)
+def test_every_resolution_keeps_the_frames_a_second_it_is_asked_for(
+    resolution: str, kind: type, n_channels: int
+) -> None:
+    fps = None if resolution == "none" else 25
+    settings = FrontendSettings(resolution=resolution, fps=fps, n_mels=32)  # type: ignore[arg-type]
+    frontend = build_frontend(settings)
+    assert type(frontend.resolution) is kind
+    assert frontend.kept(2 * RATE_HZ) == 2 * (fps or 100)
+    features = frontend(torch.randn(2, 2 * RATE_HZ)).features
+    assert features.shape == (2, n_channels, 32, 2 * (fps or 100))
+    assert n_channels == frontend.n_channels
+
+
+def test_every_setting_of_the_filterbank_arrives() -> None:
+    values = {"sample_rate": 8000, "n_fft": 256, "win_length": 200, "hop_length": 40, "n_mels": 20}
+    values |= {"f_min": 50.0, "f_max": 3000.0, "mel_scale": "htk"}
+    filterbank = build_frontend(FrontendSettings(**values)).filterbank  # type: ignore[arg-type]
+    seen = filterbank._settings | {"sample_rate": filterbank.sample_rate, "hop_length": filterbank.hop_length}
+    assert {name: seen[name] for name in values} == values
+
+
+def test_every_setting_of_diffres_arrives() -> None:
+    values = {"rescaling": "paper", "mean": False, "encoding": "none", "algorithm1": False, "n_kept": 7}
+    values |= {"guide_lambda": 0.25, "normalizer": "reduction"}
+    frontend = build_frontend(
+        FrontendSettings(resolution="diffres", fps=50, dilation=2, n_mels=16, **values)  # type: ignore[arg-type]
+    )
+    layer = frontend.resolution
+    assert isinstance(layer, DiffRes)
+    assert {name: getattr(layer, name) for name in values} == values
+    assert (layer.reduction, layer.max, frontend.n_channels) == (0.5, True, 1)
+    dilations = {m.dilation for m in layer.importance.modules() if isinstance(m, torch.nn.Conv1d)}
+    assert dilations == {(2,)}
+
+
+def test_compressions_augmentation_and_average_by_name() -> None:
+    fixed = build_frontend(FrontendSettings(compression="log10000")).compression
+    assert isinstance(fixed, LogCompression)
+    assert (fixed.alpha.item(), fixed.beta.item(), fixed.learnable) == (10000, 1, False)
+    learned = build_frontend(FrontendSettings(compression="log-learn")).compression
+    assert isinstance(learned, LogCompression)
+    assert learned.learnable
+    assert learned.alpha.item() == pytest.approx(1096.63, abs=0.01)
+    assert isinstance(build_frontend(FrontendSettings(compression="layernorm")).compression, LayerNorm)
+    assert build_frontend(FrontendSettings()).augment is None
+    assert build_frontend(FrontendSettings(spec_augment=True)).augment is not None
+    average = build_frontend(
+        FrontendSettings(resolution="avgpool", fps=25, avgpool_of="compressed")
+    ).resolution
+    assert isinstance(average, AvgPool)
+    assert average.of == "compressed"
+
+
+def test_heads_by_name() -> None:
+    attention = build_classifier(FrontendSettings(), ModelSettings(head="attention", n_heads=2), "abc").head
+    assert isinstance(attention, AttentionPooling)
+    assert (attention.n_heads, attention.n_classes) == (2, 3)
+    mean = build_classifier(FrontendSettings(), ModelSettings(dropout=0.1), "abc").head
+    assert isinstance(mean, MeanPooling)
+    assert mean.dropout.p == 0.1
+
+
+def test_wrong_names_are_refused() -> None:
+    with pytest.raises(UsageError, match="unknown backbone 'sbcn'"):
+        build_classifier(FrontendSettings(), ModelSettings(backbone="sbcn"), "ab")
+    with pytest.raises(UsageError, match="divides by a reduction of 0"):
+        build_frontend(FrontendSettings(resolution="diffres", normalizer="reduction"))
