@@ -100,8 +100,10 @@ class FullResolution(Resolution):
     """Every frame is kept: spectrogram (batch, band, frame) -> features (batch, 1, band, frame), compressed."""
 
     def resolve(self, spectrogram: Spectrogram, empty: Tensor | None) -> ResolutionOutput:
-        """All frames, compressed, and zero beyond the clip."""
-        return _plain_output(spectrogram.compressed, spectrogram.lengths_or_full, spectrogram, None)
+        """All frames, compressed, zero beyond the clip, and no longer than the longest clip."""
+        frames = spectrogram.lengths_or_full
+        n_out = spectrogram.compressed.shape[-1] if spectrogram.lengths is None else max(1, int(frames.max()))
+        return _plain_output(spectrogram.compressed[..., :n_out], frames, spectrogram, None)
 
 
 class ChangeHop(FullResolution):

@@ -14,8 +14,9 @@ from tenuto.frontend.importance import frame_energy
 from tenuto.frontend.lengths import full_lengths, length_mask
 
 # A log-mel's energies are taken relative to the clip's maximum; below this (-46 in natural logarithms, 200 dB of
-# power) nothing is told apart, and the logarithm of an output frame is floored.
+# power) nothing is told apart, and the logarithm of an output frame is floored. A clip of log(0) alone is this low.
 _FLOOR = 1e-20
+_LOWEST_PEAK = -1e4
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Spectrogram:
         """
         if compression is None:
             return _of_log_mel(spectrogram, lengths)
-        compressed, log_energy = compression(spectrogram, lengths), frame_energy(spectrogram).log()
+        compressed, log_energy = compression(spectrogram, lengths), _log_energy(spectrogram)
         if compression.along_time:
             return Spectrogram(compressed, compressed, log_energy, lengths, lambda warped, kept: warped)
         return Spectrogram(compressed, spectrogram, log_energy, lengths, compression)
@@ -60,15 +61,21 @@ class Spectrogram:
         return self.log_energy < math.log(epsilon)
 
 
+def _log_energy(energies: Tensor) -> Tensor:
+    """Energies (batch, band, frame) -> log of the root mean square over bands (batch, frame): seen, not learned."""
+    return frame_energy(energies.detach()).log()
+
+
 def _of_log_mel(log_mel: Tensor, lengths: Tensor | None) -> Spectrogram:
     """Energies relative to the clip's maximum, so that no logarithm is too large or too small for them."""
     heard = log_mel
     if lengths is not None:
         heard = log_mel.masked_fill(~length_mask(lengths, log_mel.shape[-1])[:, None], -torch.inf)
-    peak = heard.amax((1, 2), keepdim=True).clamp_min(torch.finfo(log_mel.dtype).min)  # of an empty clip: finite
+    peak = heard.amax((1, 2), keepdim=True).clamp_min(_LOWEST_PEAK)
     energies = torch.exp(heard - peak)
+    floored = torch.maximum(log_mel, peak + math.log(_FLOOR))  # log(0) becomes a number
 
     def finish(warped: Tensor, kept: Tensor) -> Tensor:
         return warped.clamp_min(_FLOOR).log() + peak
 
-    return Spectrogram(log_mel, energies, frame_energy(energies).log() + peak[:, 0], lengths, finish)
+    return Spectrogram(floored, energies, _log_energy(energies) + peak[:, 0].detach(), lengths, finish)
