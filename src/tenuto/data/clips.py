@@ -35,6 +35,7 @@ class ClipTable:
         name: of the data set, for reports.
         root: the folder that paths are shown relative to.
         notes: what the reader of the set has to say (files passed over and the like), a line each.
+        lost: clips that a check took out.
 
     Raises:
         UsageError: no clip, a file twice, folds or parts given for some clips only, an unknown part.
@@ -46,6 +47,7 @@ class ClipTable:
     name: str
     root: Path
     notes: tuple[str, ...] = ()
+    lost: tuple[Clip, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.clips:

@@ -60,7 +60,8 @@ def split(
 
     Raises:
         UsageError: a fold that does not exist, a share outside [0, 1).
-        WorkError: no training clip, or no test clip.
+        WorkError: no training clip, no test clip, a class that lost its training clips to the check, or fewer
+            than two classes in training (one label a clip).
     """
     for name, share in (("valid_share", valid_share), ("test_share", test_share)):
         if not 0 <= share < 1:
@@ -79,6 +80,8 @@ _Drawn = tuple[list[Clip], list[Clip], list[Clip], list[str]]
 
 def _given_or_drawn(table: ClipTable, fold: str | None, test_share: float, seed: int) -> _Drawn:
     """Training, validation and test clips and notes, before validation is drawn."""
+    if fold is not None and fold in {clip.fold for clip in table.lost} - set(table.folds):
+        raise WorkError(f"{table.name}: every clip of fold {fold} was left out, so there is nothing to test on")
     if fold is not None and fold not in table.folds:
         there = f"its folds are {', '.join(table.folds)}" if table.folds else "it has none, leave the fold out"
         raise UsageError(f"{table.name} has no fold {fold!r}: {there}")
@@ -139,6 +142,7 @@ def _known_labels(table: ClipTable, train: list[Clip], valid: list[Clip], test: 
     counts = count_labels(train, table.labels)
     known = tuple(label for label in table.labels if counts[label])
     unknown = [label for label in table.labels if not counts[label]]
+    _refuse_lost(table, known, unknown)
     left_out: list[LeftOut] = []
     if unknown and table.multi_label:
         notes.append(f"no training clip of {_listed(unknown)}: ignored in the test")
@@ -149,6 +153,18 @@ def _known_labels(table: ClipTable, train: list[Clip], valid: list[Clip], test: 
         if not test:
             raise WorkError(f"{table.name}: no test clip left, for no training clip has {_listed(unknown)}")
     return Parts(tuple(train), tuple(valid), tuple(test), known, table.multi_label, tuple(notes), tuple(left_out))
+
+
+def _refuse_lost(table: ClipTable, known: Sequence[str], unknown: Sequence[str]) -> None:
+    for label in unknown:
+        n_lost = sum(label in clip.labels for clip in table.lost)
+        if n_lost:
+            raise WorkError(
+                f"{table.name}: no usable training clip of {label!r} ({n_lost} of its files were left out): "
+                "repair them, add others, or take the class out"
+            )
+    if len(known) < 2 and not table.multi_label:
+        raise WorkError(f"{table.name}: only {_listed(known)} has training clips; wanted two classes or more")
 
 
 def _never_seen(clip: Clip) -> LeftOut:
