@@ -65,12 +65,12 @@ class ResConv1d(nn.Module):
 
     def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
         """x (batch, n_in, frame), zero where not valid (batch, frame) -> (batch, n_out, frame), likewise."""
-        first = F.leaky_relu(_conv_norm(x, self.conv1, self.norm1, valid))
+        first = F.leaky_relu(_conv_norm(x, self.conv1, self.norm1, valid), inplace=True)
         if valid is not None:
             first = first * valid[:, None]  # what the second convolution's zero padding would be
         second = _conv_norm(first, self.conv2, self.norm2, valid)
         if self.last_activation:
-            second = F.leaky_relu(second)
+            second = F.leaky_relu(second, inplace=True)
         both = first + second
         return both if valid is None else both * valid[:, None]
 
@@ -108,6 +108,7 @@ class FrameImportance(nn.Module):
     def forward(self, spectrogram: Tensor, valid: Tensor | None = None) -> Tensor:
         """Spectrogram (batch, band, frame), valid bool (batch, frame) or None: all -> logits (batch, frame)."""
         x = spectrogram if valid is None else spectrogram.masked_fill(~valid[:, None], 0)
+        x = x.contiguous()  # a band's frames together: the convolutions take 1.4 times as long on the other layout
         for block in self.blocks:
             x = block(x, valid)
         return x[:, 0]
@@ -168,7 +169,8 @@ def rescale_paper(log_scores: Tensor, n_kept: Tensor, lengths: Tensor | None = N
     """
     lengths = full_lengths(log_scores) if lengths is None else lengths
     valid = length_mask(lengths, log_scores.shape[1])
-    share = torch.softmax(log_scores.to(torch.float64).masked_fill(~valid, -torch.inf), 1)
+    outside = ~valid & (lengths > 0)[:, None]  # a clip of no frames keeps its scores, so that nothing is 0 / 0
+    share = torch.softmax(log_scores.to(torch.float64).masked_fill(outside, -torch.inf), 1) * valid
     scaled = share * n_kept[:, None]
     return (scaled / scaled.amax(1, keepdim=True).clamp_min(1)).to(log_scores.dtype)
 
