@@ -105,7 +105,7 @@ class DiffRes(Resolution):
         warp = Warp(importance, n_out, algorithm1=self.algorithm1)
         if self.max:
             mean, largest = warp.mean_and_max(frames)
-            unscaled = (spectrogram.lengths_or_full / kept.clamp_min(1))[:, None, None].to(largest.dtype)
+            unscaled = (spectrogram.lengths_or_full.to(largest.dtype) / kept.clamp_min(1))[:, None, None]
             channels = [spectrogram.finish(mean, kept)] if self.mean else []
             channels.append(spectrogram.finish(largest * unscaled, kept))
         else:
@@ -130,7 +130,7 @@ class DiffRes(Resolution):
             empty, active = empty & spectrogram.valid, active & spectrogram.valid
         normalizer: Tensor | float = self.reduction
         if self.normalizer == "mean":
-            normalizer = (kept / spectrogram.lengths_or_full.clamp_min(1))[:, None].to(importance.dtype)
+            normalizer = (kept.to(importance.dtype) / spectrogram.lengths_or_full.clamp_min(1))[:, None]
             normalizer = normalizer.clamp_min(torch.finfo(importance.dtype).tiny)
         loss = guide_loss(importance, empty, normalizer, self.guide_lambda)
         return loss, activeness(importance, active, normalizer)

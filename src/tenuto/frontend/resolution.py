@@ -173,7 +173,7 @@ class ConvAvgPool(Resolution):
 
 def uniform_importance(spectrogram: Spectrogram, kept: Tensor) -> Tensor:
     """The same for every valid frame, kept / valid frames of its clip: (batch, frame), 0 beyond the clip."""
-    share = (kept / spectrogram.lengths_or_full.clamp_min(1)).to(spectrogram.compressed.dtype)
+    share = kept.to(spectrogram.compressed.dtype) / spectrogram.lengths_or_full.clamp_min(1)
     every = share[:, None].expand(-1, spectrogram.compressed.shape[-1])
     return every if spectrogram.valid is None else every * spectrogram.valid
 
