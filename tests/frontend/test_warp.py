@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -10,11 +11,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import warp as oracle
-from tolerances import assert_close
 from torch import Tensor
 
+from oracles import warp as oracle
 from tenuto import UsageError, warp, warp_matrix
+from tolerances import assert_close
 
 FEW = settings(max_examples=30, derandomize=True, deadline=None, database=None)
 
@@ -37,7 +38,14 @@ SIZES = ((7, 3), (12, 6), (30, 4), (31, 30), (24, 24), (9, 1))
 def almost_integer(n_frames: int, n_out: int) -> list[Fraction]:
     """Cumulative sums that come within 1e-9 of integers, on either side, and meet them."""
     small = Fraction(1, 10**9)
-    pattern = [Fraction(1, 2), Fraction(1, 2) - small, 2 * small, Fraction(1, 2) - small, Fraction(1, 4), Fraction(1, 4)]
+    pattern = [
+        Fraction(1, 2),
+        Fraction(1, 2) - small,
+        2 * small,
+        Fraction(1, 2) - small,
+        Fraction(1, 4),
+        Fraction(1, 4),
+    ]
     importance = (pattern * n_frames)[: n_frames - 1]
     while sum(importance) > n_out - small:
         importance = importance[:-1]
@@ -156,7 +164,7 @@ def test_any_importance_keeps_order_and_loses_only_what_does_not_fit(values: lis
     assert_close(matrix.sum(), torch.tensor(min(math.fsum(values), n_out), dtype=torch.float64), "float64")
     touched = [torch.nonzero(row > 1e-12).flatten().tolist() for row in matrix]
     touched = [frames for frames in touched if frames]
-    for before, after in zip(touched, touched[1:], strict=False):
+    for before, after in itertools.pairwise(touched):
         assert before[-1] <= after[0]
 
 
@@ -278,7 +286,9 @@ def without_kinks(n_frames: int, n_out: int, total: float) -> Tensor:
 
 
 @pytest.mark.parametrize("aggregate", ["mean", "max"])
-@pytest.mark.parametrize(("n_frames", "n_out", "total"), [(12, 4, 3.7), (12, 4, 5.3), (9, 1, 0.9), (6, 6, 5.5), (7, 3, 9.1)])
+@pytest.mark.parametrize(
+    ("n_frames", "n_out", "total"), [(12, 4, 3.7), (12, 4, 5.3), (9, 1, 0.9), (6, 6, 5.5), (7, 3, 9.1)]
+)
 @pytest.mark.parametrize("bands_last", [False, True])
 def test_gradcheck(aggregate: str, n_frames: int, n_out: int, total: float, bands_last: bool) -> None:
     importance = without_kinks(n_frames, n_out, total)

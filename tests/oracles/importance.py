@@ -18,7 +18,10 @@ def rescale(log_scores: Sequence[float], n_kept: int) -> list[float]:
     if n_kept >= len(positive):
         rest = (n_kept - len(positive)) / (len(log_scores) - len(positive))
         return [1.0 if value > -math.inf else rest for value in log_scores]
-    low, high = -max(positive) - math.log(len(log_scores)) - 1.0, -min(positive) + 1.0  # sum < 1; sum = all of them
+    low, high = (
+        -max(positive) - math.log(len(log_scores)) - 1.0,
+        -min(positive) + 1.0,
+    )  # sum < 1; sum = all of them
     for _ in range(200):
         middle = (low + high) / 2
         total = math.fsum(math.exp(min(middle + value, 0.0)) for value in log_scores)

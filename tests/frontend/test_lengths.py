@@ -1,0 +1,74 @@
+"""Samples to frames to kept frames to masks: counted by hand and by loops."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from tenuto import UsageError
+from tenuto.frontend.lengths import check_lengths, length_mask, n_frames, n_kept, scale_lengths
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "hop_length", "expected"),
+    [(0, 160, 0), (1, 160, 1), (160, 160, 1), (161, 160, 2), (16000, 160, 100), (16001, 160, 101), (7, 1, 7)],
+)
+def test_n_frames_rounds_up(n_samples: int, hop_length: int, expected: int) -> None:
+    assert n_frames(n_samples, hop_length) == expected
+    assert n_frames(torch.tensor([n_samples]), hop_length).tolist() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("frames", "reduction", "expected"),
+    [
+        (1000, 0.75, 250),
+        (98, 0.75, 25),
+        (1, 0.75, 1),
+        (2, 0.9, 1),
+        (3, 0.5, 2),
+        (100, 0.0, 100),
+        (1, 0.0, 1),
+        (0, 0.5, 0),
+    ],
+)
+def test_n_kept_rounds_half_up_and_keeps_at_least_one(frames: int, reduction: float, expected: int) -> None:
+    assert n_kept(frames, reduction) == expected
+    assert n_kept(torch.tensor([frames]), reduction).tolist() == [expected]
+
+
+@pytest.mark.parametrize("reduction", [0.0, 0.1, 0.25, 1 / 3, 0.5, 0.75, 0.9, 0.99])
+def test_n_kept_of_a_tensor_is_n_kept_of_each(reduction: float) -> None:
+    frames = torch.arange(1, 500)
+    kept = n_kept(frames, reduction)
+    assert kept.dtype == frames.dtype
+    assert kept.tolist() == [n_kept(n, reduction) for n in frames.tolist()]
+    assert kept.tolist() == [min(n, max(1, math.floor((1 - reduction) * n + 0.5))) for n in frames.tolist()]
+
+
+@pytest.mark.parametrize("reduction", [1.0, 1.5, -0.1, math.nan])
+def test_a_reduction_that_leaves_nothing_is_refused(reduction: float) -> None:
+    with pytest.raises(UsageError, match=f"reduction is {reduction}; wanted"):
+        n_kept(100, reduction)
+
+
+def test_length_mask_is_a_loop() -> None:
+    lengths = torch.tensor([0, 1, 3, 5])
+    expected = [[position < length for position in range(5)] for length in lengths.tolist()]
+    assert length_mask(lengths, 5).tolist() == expected
+
+
+def test_scale_lengths_is_a_loop() -> None:
+    lengths = torch.arange(1, 101)
+    for n_out in (1, 3, 7, 50, 100):
+        expected = [min(n_out, max(1, math.ceil(length * n_out / 100))) for length in lengths.tolist()]
+        assert scale_lengths(lengths, 100, n_out).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "lengths", [torch.tensor([1.0, 2.0]), torch.tensor([1, 2, 3]), torch.tensor(2), torch.ones(2, 1).long()]
+)
+def test_lengths_of_another_kind_are_refused(lengths: torch.Tensor) -> None:
+    with pytest.raises(UsageError, match=r"wanted an integer tensor \(2,\): the valid frames"):
+        check_lengths(lengths, torch.rand(2, 3, 4), "frame")
