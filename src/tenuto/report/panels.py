@@ -17,7 +17,8 @@ from tenuto.report.style import COLOURS, FAINT, INK
 
 FloatArray = NDArray[np.floating[Any]]
 
-_SPECTROGRAM_MAP, _ENCODING_MAP = "magma", "PuOr"
+SOUND_CHANNELS = ("mean", "maximum")  # these share colours and frequency axis with the input
+_SPECTROGRAM_MAP, _SIGNED_MAP = "magma", "PuOr"
 _N_THREADS = 60  # lines from the clip to the kept frames: enough to see where time is spent
 _OCTAVES_HZ = (125, 250, 500, 1000, 2000, 4000, 8000, 16000, 32000)
 _N_COLUMNS_DRAWN_SHARP = 1000  # beyond it a picture has fewer dots than columns, and these are averaged
@@ -96,9 +97,7 @@ def draw_importance(axes: Axes, picture: ClipPicture) -> None:
     axes.stairs(picture.importance, borders, fill=True, color=COLOURS[0], alpha=0.25, linewidth=0)
     axes.stairs(picture.importance, borders, color=COLOURS[0], linewidth=0.9, baseline=None)
     mean = picture.n_kept / picture.n_frames
-    axes.axhline(
-        mean, color=COLOURS[1], linewidth=0.8, linestyle=(0, (4, 2)), label=f"even frames ({mean:.2g})"
-    )
+    axes.axhline(mean, color=COLOURS[1], linewidth=0.8, linestyle=(0, (4, 2)), label=f"even frames ({mean:.2g})")
     axes.set(xlim=(start, end), ylim=(0, 1.04), yticks=[0, 0.5, 1], ylabel="importance")
     axes.set_yticklabels(["0", "0.5", "1"])
 
@@ -119,16 +118,15 @@ def draw_threads(axes: Axes, picture: ClipPicture) -> None:
 def draw_channel(axes: Axes, name: str, picture: ClipPicture, n_ticks: int = 9) -> AxesImage:
     """One channel of what the classifier sees: every kept frame as wide as the next, its time below it."""
     channel = picture.channels[name]
-    is_encoding = "encoding" in name
-    reach = float(np.abs(channel).max()) or 1.0
-    low, high = (-reach, reach) if is_encoding else picture.colour_limits
+    is_sound = name in SOUND_CHANNELS
+    low, high = picture.colour_limits if is_sound else _own_limits(channel)
     image = axes.imshow(
-        channel, origin="lower", aspect="auto", cmap=_ENCODING_MAP if is_encoding else _SPECTROGRAM_MAP,
+        channel, origin="lower", aspect="auto", cmap=_SPECTROGRAM_MAP if is_sound else _SIGNED_MAP,
         vmin=low, vmax=high, interpolation=_interpolation(picture.n_kept),
         extent=(-0.5, picture.n_kept - 0.5, -0.5, channel.shape[0] - 0.5),
     )  # fmt: skip
-    frequency_axis(axes, None if is_encoding else picture.band_hz, channel.shape[0])
-    if is_encoding:
+    frequency_axis(axes, picture.band_hz if is_sound else None, channel.shape[0])
+    if not is_sound:
         axes.set_ylabel("dimension")
     axes.text(0.006, 0.94, name, transform=axes.transAxes, va="top", fontsize=7.5, color=INK,
               bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5})  # fmt: skip
@@ -152,6 +150,12 @@ def frequency_axis(axes: Axes, band_hz: FloatArray | None, n_bands: int, least_s
             chosen.append(i)
     axes.set_yticks(places[chosen], [f"{inside_hz[i] / 1000:g}" for i in chosen])
     axes.set_ylabel("kHz")
+
+
+def _own_limits(channel: FloatArray) -> tuple[float, float]:
+    """Of a channel that is no spectrogram: as far below zero as above."""
+    reach = float(np.abs(channel).max()) or 1.0
+    return -reach, reach
 
 
 def _interpolation(n_columns: int) -> str:

@@ -133,7 +133,7 @@ def _shade_classifier_input(figure: Figure, first: Axes, last: Axes) -> None:
     ground = Rectangle((0.004, 0.004), 0.992, top - 0.004, facecolor=SHADE, zorder=-1)
     ground.set_transform(figure.transFigure)
     figure.patches.append(ground)
-    _write_aside(figure, first, last, "what the classifier sees", COLOURS[0])
+    _write_aside(figure, first, last, "classifier input", COLOURS[0])
 
 
 def _write_aside(figure: Figure, first: Axes, last: Axes, text: str, colour: str) -> None:

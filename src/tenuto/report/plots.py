@@ -119,9 +119,7 @@ def accuracy_over_fps(
     return figure
 
 
-def _draw_lines(
-    axes: Axes, title: str, lines: Mapping[str, tuple[ArrayLike, ArrayLike]], x_label: str
-) -> None:
+def _draw_lines(axes: Axes, title: str, lines: Mapping[str, tuple[ArrayLike, ArrayLike]], x_label: str) -> None:
     for (name, (x, y)), colour in zip(lines.items(), _cycle(COLOURS, len(lines)), strict=True):
         marker = "o" if np.size(y) <= 30 else ""
         line = axes.plot(np.asarray(x), np.asarray(y), color=colour, linewidth=1.2, label=name)[0]
