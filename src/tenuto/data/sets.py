@@ -16,11 +16,11 @@ from tenuto.errors import UsageError
 
 @dataclass(frozen=True)
 class Layout:
-    """A way that data sets are laid out on disk."""
+    """A way that data sets are laid out on disk; one that recognises nothing is read when it is named."""
 
     name: str
     wanted: str
-    recognises: Callable[[Path], bool]
+    recognises: Callable[[Path], bool] | None
     read: Callable[[Path], ClipTable]
 
 
@@ -41,13 +41,13 @@ def find_clips(source: str | os.PathLike[str], layout: str = "auto") -> ClipTabl
         names = ", ".join(row.name for row in LAYOUTS)
         raise UsageError(f"no data layout {layout!r}: wanted auto, {names}")
     for row in LAYOUTS:
-        if row.name == layout or (layout == "auto" and row.recognises(path)):
+        if row.name == layout or (layout == "auto" and row.recognises and row.recognises(path)):
             return row.read(path)
     raise UsageError(f"{path}: no data set recognised in it; wanted {_wanted()}")
 
 
 def _wanted() -> str:
-    return "; or ".join(row.wanted for row in LAYOUTS)
+    return "; or ".join(row.wanted for row in LAYOUTS if row.recognises)
 
 
 # ESC-50 (K. J. Piczak): meta/esc50.csv and audio/{fold}-{source}-{take}-{target}.wav
@@ -168,7 +168,7 @@ def _name(source: Path) -> str:
 
 LAYOUTS: tuple[Layout, ...] = (
     Layout("esc50", "ESC-50's layout (meta/esc50.csv and audio/)", _is_esc50, _read_esc50),
-    Layout("esc10", "its ten-class part", lambda _: False, lambda source: _read_esc50(source, True)),
+    Layout("esc10", "ESC-50's layout, its ten-class part only", None, lambda source: _read_esc50(source, True)),
     Layout(
         "csv",
         "a CSV of path, label and optional fold and split (or a folder with such a clips.csv)",
