@@ -1,0 +1,244 @@
+"""The command line: one function a verb that parses, calls and hands back what to print. Heavy imports wait inside.
+
+Exit codes: 0 done, 1 the work failed, 2 the call was wrong, 3 done but some inputs were left out, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tenuto.errors import UsageError, WorkError
+
+SETTING = re.compile(r"[A-Za-z_]\w*(\.\w+)*=")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a verb has to say: `value` for --json, `text` for people, and how many inputs were left out."""
+
+    value: Any
+    text: str
+    n_left_out: int = 0
+    n_failed: int = 0
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb: a line of help, its arguments, its function, and whether it takes section.key=value settings."""
+
+    help: str
+    arguments: Callable[[ArgumentParser], None]
+    run: Callable[[Namespace], Outcome]
+    takes_settings: bool = False
+
+
+def train_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("source", help="folder of class folders, CSV of clips, or a data set in its published layout")
+    parser.add_argument("--recipe", help="YAML file, or the name of one of tenuto's own", default=None)
+    parser.add_argument("--out", type=Path, help="run folder (default: runs/NAME OF SOURCE)")
+    parser.add_argument("--fold", help="test on this fold")
+    parser.add_argument("--folds", help="'all' or a,b: test on each in turn, with mean and standard deviation")
+    parser.add_argument("--seed", type=int, help="default: 0")
+    parser.add_argument("--seeds", help="0,1,2: train with each, with mean and standard deviation")
+
+
+def train(args: Namespace) -> Outcome:
+    """Trains and tests; the same command goes on after an interruption."""
+    from tenuto.training.recipe import load_recipe
+
+    recipe = load_recipe(args.recipe, args.settings)
+    for one, several in (("fold", "folds"), ("seed", "seeds")):
+        if getattr(args, one) is not None and getattr(args, several) is not None:
+            raise UsageError(f"--{one} and --{several} are given: choose one of them")
+    seeds = _seeds(args.seeds) if args.seeds is not None else [args.seed or 0]
+    from tenuto.data.sets import find_clips
+    from tenuto.training import commands
+
+    table = find_clips(args.source)
+    out = args.out or Path("runs") / re.sub(r"[^\w.+-]", "_", table.name)
+    if args.folds is None and args.seeds is None:
+        found = commands.train_one(recipe, table, out, args.fold, seeds[0], say)
+    else:
+        found = commands.train_many(recipe, table, out, args.folds or args.fold, seeds, say)
+    return Outcome(*found)
+
+
+def evaluate_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("model", help="run folder, model folder or model.json")
+    parser.add_argument("source", help="clips with labels, as for train")
+    parser.add_argument("--fold", help="only the clips of this fold")
+    parser.add_argument("--split", choices=("train", "valid", "test"), help="only the clips of this part")
+    parser.add_argument("--out", type=Path, help="folder for metrics.json, per_class, confusion and predictions.csv")
+    parser.add_argument("--device", default="cpu")
+
+
+def evaluate(args: Namespace) -> Outcome:
+    """Metrics of a trained model on labelled clips."""
+    from tenuto.training import commands
+
+    return Outcome(*commands.evaluate(args.model, args.source, args.fold, args.split, args.out, args.device, say))
+
+
+def predict_arguments(parser: ArgumentParser) -> None:
+    from tenuto.inference import commands
+
+    commands.predict_arguments(parser)
+
+
+def predict(args: Namespace) -> Outcome:
+    """Labels and scores of files, folders and long recordings; what cannot be read is listed and stops nothing."""
+    from tenuto.inference import commands
+
+    return Outcome(*commands.predict(args, say))
+
+
+def explain_arguments(parser: ArgumentParser) -> None:
+    from tenuto.inference import commands
+
+    commands.explain_arguments(parser)
+
+
+def explain(args: Namespace) -> Outcome:
+    """The importance of every frame of a file, what was kept of it, and the answer: a picture, or data."""
+    from tenuto.inference import commands
+
+    return Outcome(*commands.explain(args, say))
+
+
+def demo_arguments(parser: ArgumentParser) -> None:
+    from tenuto.experiments import commands
+
+    commands.demo_arguments(parser)
+
+
+def demo(args: Namespace) -> Outcome:
+    """Makes spoken words, trains on them with every frame and with a quarter of them, and compares."""
+    from tenuto.experiments import commands
+
+    return Outcome(*commands.demo(args, say))
+
+
+def reproduce_arguments(parser: ArgumentParser) -> None:
+    from tenuto.experiments import commands
+
+    commands.reproduce_arguments(parser)
+
+
+def reproduce(args: Namespace) -> Outcome:
+    """A table of the paper on your own data; what is done already is not done again."""
+    from tenuto.experiments import commands
+
+    return Outcome(*commands.reproduce(args, args.settings, say))
+
+
+def data_arguments(parser: ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="list | check | make", required=True)
+    _json(actions.add_parser("list", help="the layouts that are read, and the recipes"))
+    check = _json(actions.add_parser("check", help="decode every clip and name what cannot be used"))
+    check.add_argument("source")
+    make = _json(actions.add_parser("make", help="make a spoken-command set with espeak-ng"))
+    make.add_argument("folder", type=Path)
+    make.add_argument("--words", help="with commas between them (default: the 35 words of Speech Commands)")
+    make.add_argument("--seed", type=int, default=0)
+
+
+def data(args: Namespace) -> Outcome:
+    """Looks at, checks and makes data sets."""
+    from tenuto.data import commands
+
+    if args.action == "list":
+        return Outcome(*commands.list_layouts())
+    if args.action == "check":
+        return Outcome(*commands.check(args.source))
+    return Outcome(*commands.make(args.folder, args.words, args.seed, say))
+
+
+VERBS: dict[str, Verb] = {
+    "demo": Verb("make spoken words, train on them, compare, and show what was kept", demo_arguments, demo),
+    "train": Verb("train and test a classifier", train_arguments, train, takes_settings=True),
+    "evaluate": Verb("metrics of a trained model on labelled clips", evaluate_arguments, evaluate),
+    "predict": Verb("labels of files, folders and long recordings", predict_arguments, predict),
+    "explain": Verb("a picture of what a model held and let go of a file", explain_arguments, explain),
+    "data": Verb("list, check or make data sets", data_arguments, data),
+    "reproduce": Verb("a table of the paper on your data", reproduce_arguments, reproduce, takes_settings=True),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one verb and returns its exit code."""
+    try:
+        args = parse(sys.argv[1:] if argv is None else argv)
+        with redirect_stdout(sys.stderr) if args.json else nullcontext():
+            outcome = args.verb.run(args)
+        print(json.dumps(outcome.value, ensure_ascii=False) if args.json else outcome.text, flush=True)
+        return 1 if outcome.n_failed else 3 if outcome.n_left_out else 0
+    except UsageError as error:
+        return _fail(error, 2)
+    except WorkError as error:
+        return _fail(error, 1)
+    except ModuleNotFoundError as error:
+        return _fail(f"{error.name} is not installed: pip install 'tenuto[all]'", 1)
+    except KeyboardInterrupt:
+        return _fail("interrupted; the same command goes on", 130)
+
+
+def parse(argv: Sequence[str]) -> Namespace:
+    """The verb and its arguments; section.key=value may stand anywhere behind a verb that takes settings.
+
+    Raises:
+        UsageError: for whatever argparse would refuse
+    """
+    parser = _Parser(prog="tenuto", description="Audio classification with learned temporal resolution.")
+    from tenuto import __version__
+
+    parser.add_argument("--version", action="version", version=f"tenuto {__version__}")
+    verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=_Parser)
+    for name, verb in VERBS.items():
+        tail = " Settings: section.key=value, such as training.epochs=3." if verb.takes_settings else ""
+        sub = verbs.add_parser(name, help=verb.help, description=f"{verb.run.__doc__ or verb.help}{tail}")
+        verb.arguments(_json(sub))
+        sub.set_defaults(verb=verb)
+    takes_settings = bool(argv) and argv[0] in VERBS and VERBS[argv[0]].takes_settings
+    settings = [token for token in argv if takes_settings and SETTING.match(token)]
+    return parser.parse_args([token for token in argv if token not in settings], Namespace(settings=settings))
+
+
+class _Parser(ArgumentParser):
+    """Refuses in one line, as everything here does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} -h)")
+
+
+def _json(parser: ArgumentParser) -> Any:
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--seeds {text!r}: wanted whole numbers with commas between them, such as 0,1,2") from error
+
+
+def say(line: str) -> None:
+    """Tells the person at the terminal; standard output is for results."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _fail(error: object, code: int) -> int:
+    say(f"tenuto: {' '.join(str(error).split())}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

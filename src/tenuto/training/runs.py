@@ -1,0 +1,149 @@
+"""The folder of one training: what is in it, what it was made from, and whether it may be gone on with."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shlex
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tenuto import __version__
+from tenuto.data.clips import Clip, ClipTable
+from tenuto.errors import UsageError, WorkError
+from tenuto.files import read_json, write_json
+from tenuto.training.recipe import Recipe, differing_keys, load_recipe, save_recipe
+
+PACKAGES = ("torch", "lightning", "torchmetrics", "timm", "numpy", "soundfile", "soxr")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run. `metrics.json` is written last: where it is, the run is finished."""
+
+    root: Path
+
+    @property
+    def recipe(self) -> Path:
+        return self.root / "recipe.yaml"
+
+    @property
+    def run(self) -> Path:
+        return self.root / "run.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.root / "metrics.json"
+
+    @property
+    def curves(self) -> Path:
+        return self.root / "curves.csv"
+
+    @property
+    def last(self) -> Path:
+        return self.root / "checkpoints" / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        return self.root / "checkpoints" / "best.ckpt"
+
+
+def claim(folder: RunFolder, recipe: Recipe, identity: dict[str, Any]) -> dict[str, Any] | None:
+    """Makes `folder` the run of this recipe and identity (fold, seed, data); its results, where it is finished.
+
+    Raises:
+        UsageError: where the folder holds another run, naming what differs, or something else altogether.
+        WorkError: where the folder cannot be written.
+    """
+    if folder.recipe.exists() and folder.run.exists():
+        _refuse_others(folder, recipe, identity)
+        results: dict[str, Any] | None = _read(folder.metrics) if folder.metrics.exists() else None
+        return results
+    if folder.root.exists() and not _empty(folder):
+        raise UsageError(f"{folder.root} is there and is no run folder: choose a new or an empty one")
+    try:
+        save_recipe(recipe, folder.recipe)
+        write_json(folder.run, {**identity, **_circumstances()})
+    except OSError as error:
+        raise WorkError(f"{folder.root} cannot be written: {error.strerror or error}") from error
+    return None
+
+
+def amend(folder: RunFolder, **facts: Any) -> None:
+    """Adds facts to run.json."""
+    write_json(folder.run, {**_read(folder.run), **facts})
+
+
+def fingerprint(table: ClipTable) -> str:
+    """Identifies the data: paths under the root, labels, folds, splits and sizes in bytes of all clips."""
+    digest = hashlib.sha256(repr((table.labels, table.multi_label)).encode())
+    for line in sorted(_clip_line(clip, Path(table.root)) for clip in table.clips):
+        digest.update(line.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()[:16]
+
+
+def _empty(folder: RunFolder) -> bool:
+    """Whether nothing is there but what a run killed in its first moment leaves."""
+    return folder.root.is_dir() and all(
+        path == folder.recipe or path.name.endswith(".part") for path in folder.root.iterdir()
+    )
+
+
+def _clip_line(clip: Clip, root: Path) -> str:
+    path = Path(clip.path)
+    name = path.relative_to(root) if path.is_relative_to(root) else path
+    size = path.stat().st_size if path.exists() else -1
+    return f"{name.as_posix()}|{clip.labels}|{clip.fold}|{clip.split}|{size}\n"
+
+
+def _refuse_others(folder: RunFolder, recipe: Recipe, identity: dict[str, Any]) -> None:
+    differing = differing_keys(recipe, load_recipe(folder.recipe))
+    if differing:
+        raise UsageError(
+            f"{folder.root} holds a run of another recipe, differing in {', '.join(differing)}: "
+            "choose another folder, or give the same recipe to go on with it"
+        )
+    theirs = _read(folder.run)
+    for key, value in identity.items():
+        if theirs.get(key) != value:
+            raise UsageError(
+                f"{folder.root} holds a run with {key}={theirs.get(key)!r}, not {value!r}: choose another folder"
+            )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        value = read_json(path)
+    except (OSError, ValueError) as error:
+        raise WorkError(f"{path} cannot be read ({error}): delete the folder to begin anew") from error
+    if not isinstance(value, dict):
+        raise WorkError(f"{path} holds no JSON object: delete the folder to begin anew")
+    return value
+
+
+def _circumstances() -> dict[str, Any]:
+    """What a result depends on besides recipe, seed and data."""
+    return {
+        "tenuto": __version__,
+        "python": platform.python_version(),
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "machine": {
+            "system": platform.platform(),
+            "processor": platform.processor() or platform.machine(),
+            "threads": torch.get_num_threads(),
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        },
+        "command": shlex.join(sys.argv),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
