@@ -110,9 +110,7 @@ def test_words_with_spaces_accents_and_digits_are_said(tmp_path: Path) -> None:
 
 def test_other_bad_calls_are_refused_in_one_line(tmp_path: Path, small_set: Path) -> None:
     with pytest.raises(UsageError, match="too long for clips of 1 s"):
-        make_spoken_commands(
-            tmp_path / "new", ("yes", "a rather long sentence that nobody would call a command")
-        )
+        make_spoken_commands(tmp_path / "new", ("yes", "a rather long sentence that nobody would call a command"))
     with pytest.raises(UsageError, match="made with other settings"):
         make_spoken_commands(small_set, ("yes", "go"))
     (tmp_path / "clips.csv").write_text("path,label\n")

@@ -88,9 +88,7 @@ def say(
     """
     accent, _, variant = voice.partition("+")
     if variant and variant not in variants():
-        raise UsageError(
-            f"no voice variant {variant!r} in espeak-ng: take one of {', '.join(sorted(variants()))}"
-        )
+        raise UsageError(f"no voice variant {variant!r} in espeak-ng: take one of {', '.join(sorted(variants()))}")
     blocks: list[NDArray[np.int16]] = []
 
     def keep(samples: Any, n_samples: int, _events: int | None) -> int:
@@ -104,9 +102,7 @@ def say(
         try:
             espeak.espeak_SetSynthCallback(callback)
             if espeak.espeak_SetVoiceByName(voice.encode()) != 0:
-                raise UsageError(
-                    f"no voice {accent!r} in espeak-ng: take for instance en-us or en-gb-scotland"
-                )
+                raise UsageError(f"no voice {accent!r} in espeak-ng: take for instance en-us or en-gb-scotland")
             for parameter, value in (
                 (_RATE, rate),
                 (_VOLUME, LOUDNESS),

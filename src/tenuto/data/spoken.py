@@ -45,9 +45,7 @@ def render(utterance: Utterance, seconds: float = 1.0) -> NDArray[np.float32]:
     random = np.random.default_rng(utterance.seed)
     n_samples = round(seconds * SAMPLE_RATE)
     pitch_range = int(random.integers(*PITCH_RANGES, endpoint=True))
-    word = say_word(utterance.label, utterance.voice, utterance.rate, utterance.pitch, pitch_range)[
-        :n_samples
-    ]
+    word = say_word(utterance.label, utterance.voice, utterance.rate, utterance.pitch, pitch_range)[:n_samples]
     clip = np.zeros(n_samples, dtype=np.float32)
     start = int(random.integers(n_samples - len(word), endpoint=True))
     clip[start : start + len(word)] = word

@@ -114,8 +114,7 @@ def speakers(seed: int) -> dict[str, tuple[str, ...]]:
     n_test = round(TEST_SHARE * len(variants))
     parts = {"train": variants[n_test:], "test": variants[:n_test]}
     return {
-        split: tuple(f"{accent}+{variant}" for variant in part for accent in ACCENTS)
-        for split, part in parts.items()
+        split: tuple(f"{accent}+{variant}" for variant in part for accent in ACCENTS) for split, part in parts.items()
     }
 
 
