@@ -21,10 +21,10 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
     """Batch norm (batch, channel, frame) -> the same, whose statistics are those of the valid frames alone."""
 
     def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
-        """x (batch, channel, frame), valid bool (batch, frame) or None: all -> normalised, the same shape."""
+        """x (batch, channel, frame), valid (batch, frame) of ones and zeros or None: all -> the same shape."""
         if valid is None or not self.training:
             return super().forward(x)
-        weight = valid[:, None].to(x.dtype)  # (batch, 1, frame)
+        weight = valid[:, None]  # (batch, 1, frame)
         n = weight.sum()
         mean = (x * weight).sum((0, 2)) / n
         centred = x - mean[:, None]
@@ -64,7 +64,7 @@ class ResConv1d(nn.Module):
         self.last_activation = last_activation
 
     def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
-        """x (batch, n_in, frame), zero where not valid (batch, frame) -> (batch, n_out, frame), likewise."""
+        """x (batch, n_in, frame), zero where valid (batch, frame) is not one -> (batch, n_out, frame), likewise."""
         first = F.leaky_relu(_conv_norm(x, self.conv1, self.norm1, valid), inplace=True)
         if valid is not None:
             first = first * valid[:, None]  # what the second convolution's zero padding would be
@@ -107,7 +107,9 @@ class FrameImportance(nn.Module):
 
     def forward(self, spectrogram: Tensor, valid: Tensor | None = None) -> Tensor:
         """Spectrogram (batch, band, frame), valid bool (batch, frame) or None: all -> logits (batch, frame)."""
-        x = spectrogram if valid is None else spectrogram.masked_fill(~valid[:, None], 0)
+        x = spectrogram
+        if valid is not None:
+            x, valid = x.masked_fill(~valid[:, None], 0), valid.to(x.dtype)
         x = x.contiguous()  # a band's frames together: the convolutions take 1.4 times as long on the other layout
         for block in self.blocks:
             x = block(x, valid)

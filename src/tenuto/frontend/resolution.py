@@ -165,7 +165,9 @@ class ConvAvgPool(Resolution):
         kept, n_out = self.kept_of(spectrogram)
         importance = uniform_importance(spectrogram, kept)
         x, valid = spectrogram.compressed, spectrogram.valid
-        x = x if valid is None else x.masked_fill(~valid[:, None], 0)
+        if valid is not None:
+            x, valid = x.masked_fill(~valid[:, None], 0), valid.to(x.dtype)
+        x = x.contiguous()  # as in FrameImportance
         for block in self.blocks:
             x = block(x, valid)
         return _plain_output(Warp(importance, n_out).mean(x), kept, spectrogram, importance)
