@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 
 import tenuto
 from repository.source import ROOT
-from tenuto.cli import VERBS
+from tenuto.cli import VERBS, parse
+from tenuto.errors import UsageError
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -41,6 +43,30 @@ def test_commands_of_the_pages_exist(page: Path) -> None:
 def test_a_command_that_does_not_exist_is_seen() -> None:
     page = "Say `tenuto sing x` or\n```sh\ntenuto train FOLDER\nmake cake\n```\n"
     assert _unknown(_code(page)) == ["tenuto sing x", "make cake"]
+
+
+def _calls(page: str) -> list[list[str]]:
+    """Arguments of every `tenuto` call in the fenced blocks of a page."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("tenuto ")]
+    return [shlex.split(line, comments=True)[1:] for line in lines]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_calls_of_the_pages_are_understood(page: Path) -> None:
+    for call in _calls(page.read_text()):
+        parse(call)
+
+
+def test_a_call_that_is_not_understood_is_seen() -> None:
+    (call,) = _calls("```sh\ntenuto train x --softly  # now\n```")
+    with pytest.raises(UsageError, match="--softly"):
+        parse(call)
+
+
+def test_every_verb_has_its_section() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text()
+    assert re.findall(r"^## (.*)", page, re.MULTILINE) == list(VERBS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
