@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from data.sounds import FORMATS, chirp, write, write_float
 
+from data.sounds import FORMATS, chirp, write, write_float
 from tenuto.data import audio
 from tenuto.data.audio import AudioError
 from tenuto.errors import UsageError

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data.sounds import chirp, make_folders, write, write_float
 
+from data.sounds import chirp, make_folders, write, write_float
 from tenuto.data.check import Report, check_clips, fingerprint
 from tenuto.data.clips import Clip, ClipTable
 from tenuto.data.sets import find_clips
@@ -117,7 +117,7 @@ def test_a_class_that_lost_its_training_clips_stops_before_training(tmp_path: Pa
     for path in (tmp_path / "cat").iterdir():
         path.write_bytes(b"")
     table, report = checked(tmp_path)
-    with pytest.raises(WorkError, match="no usable training clip of 'cat' .*: repair them, add others, or"):
+    with pytest.raises(WorkError, match=r"no usable training clip of 'cat' .*: repair them, add others, or"):
         split(report.usable(table))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from data.sounds import make_folders
 
+from data.sounds import make_folders
 from tenuto.data.sets import LAYOUTS, find_clips
 from tenuto.errors import UsageError
 
