@@ -38,7 +38,8 @@ class Journal:
     def get(self, file: str | os.PathLike[str]) -> FilePredictions | None:
         """The answer for the file as it is now, or None."""
         try:
-            with np.load(self._place(file), allow_pickle=False) as known:
+            packed = io.BytesIO(self._place(file).read_bytes())
+            with np.load(packed, allow_pickle=False) as known:
                 return FilePredictions(str(file), known["starts"], known["ends"], known["scores"])
         except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
             return None  # not there, or unreadable: it is answered afresh
