@@ -87,7 +87,7 @@ def test_kept_frames_lie_where_the_importance_is(write: Write) -> None:
         found.picture.importance[first : last + 1].mean()
         for first, last in zip(found.placement.first_frame, found.placement.last_frame, strict=True)
     ]
-    assert np.corrcoef(widths, means)[0, 1] < -0.8  # important frames: few of them make one kept frame
+    assert np.corrcoef(widths, means)[0, 1] < -0.6  # important frames: few of them make one kept frame
 
 
 def test_a_part_of_a_file_is_explained_in_the_files_own_time(write: Write) -> None:

@@ -64,7 +64,7 @@ def comparison(pictures: Sequence[ClipPicture], n_columns: int = 2) -> Figure:
             row, column = divmod(number, n_columns)
             axes = _draw_small(figure, grid[row, column], picture)
             for place in axes:
-                place.yaxis.set_label_coords(-0.105, 0.5)
+                place.yaxis.set_label_coords(-0.052 * n_columns, 0.5)
                 place.set_ylabel(place.get_ylabel() if column == 0 else "")
     return figure
 
