@@ -61,20 +61,18 @@ def check_recipes(cells: Sequence[Cell], store: Store, recipes: Mapping[str, Map
     Settings that one side does not know (written by another version) are not compared.
 
     Args:
-        recipes: the settings wanted for each cell's name, as plain dicts
+        recipes: the settings wanted for each cell's name
     Raises:
         UsageError: naming the first cell and setting that differ
     """
     for cell in cells:
-        if not store.has(cell.name):
-            continue
-        found = _difference(store.read(cell.name).get("recipe", {}), recipes[cell.name])
-        if found is not None:
-            key, stored, wanted = found
-            raise UsageError(
-                f"{store.folder} holds {cell.name} made with {key} = {stored!r}, "
-                f"now {wanted!r} is asked for: give another folder with --out, or the same settings as before"
-            )
+        stored = store.read(cell.name)["recipe"] if store.has(cell.name) else {}
+        for key, value in recipes[cell.name].items():
+            if key in stored and stored[key] != value:
+                raise UsageError(
+                    f"{store.folder} holds {cell.name} made with {key} = {stored[key]!r}, now {value!r} "
+                    f"is asked for: give another folder with --out, or the same settings as before"
+                )
 
 
 def run_grid(cells: Sequence[Cell], store: Store, work: Work, say: Say | None = None) -> Outcome:
@@ -170,18 +168,6 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def _difference(stored: object, wanted: object, key: str = "") -> tuple[str, object, object] | None:
-    """The first setting that two nested dicts both have and disagree on: its dotted key and both values."""
-    if isinstance(stored, Mapping) and isinstance(wanted, Mapping):
-        for name in wanted:
-            if name in stored:
-                found = _difference(stored[name], wanted[name], f"{key}.{name}" if key else str(name))
-                if found is not None:
-                    return found
-        return None
-    return None if stored == wanted else (key, stored, wanted)
 
 
 def _say(line: str) -> None:

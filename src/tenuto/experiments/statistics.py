@@ -17,7 +17,7 @@ class Spread:
     """The mean of some scores and how they vary; a standard deviation of fewer than two values is None.
 
     `mean` is the mean over folds of the mean over seeds. `over_seeds` is the standard deviation (n - 1) of
-    the seeds' means over folds, from the seeds that have every fold (the paper's spread); `over_folds` is that
+    the seeds' means over folds, from seeds that have every fold (the paper's spread); `over_folds` is that
     of the folds' means.
     """
 

@@ -1,0 +1,100 @@
+"""What the command line calls: experiments from words, answers as (value for JSON, text, left out, failed)."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tenuto.errors import UsageError
+
+T = TypeVar("T")
+Answer = tuple[dict[str, Any], str, int, int]
+Say = Callable[[str], None]
+
+
+def reproduce_arguments(parser: ArgumentParser) -> None:
+    """Arguments of `tenuto reproduce`; each default is the paper's."""
+    add = parser.add_argument
+    add("experiment", choices=("table1",), help="table1: methods of reducing time at several frame rates")
+    add("--data", action="append", default=[], metavar="NAME=ROOT", help="esc10, fsdd, ..., or a name of your own")
+    add("--methods", help="of logmel,changehop,avgpool,convavgpool,diffres (default: all)")
+    add("--fps", help="frames a second that reach the classifier (default: 25,50,75)")
+    add("--seeds", help="default: 0,1,2")
+    add("--folds", help="folds to test on (default: all)")
+    add("--length", help="fixed: all clips brought to one length (default); own: each keeps its own; or fixed,own")
+    add("--backbone", help="sbcnn or any timm model (default: the recipe's)")
+    add("--epochs", type=int, help="default: the recipe's")
+    add("--limit", type=int, help="at most so many clips of each class in each fold")
+    add("--order", help="seed-major: one seed of every cell first (default); cell-major: all seeds of a cell first")
+    add("--threads", type=int, help="CPU threads of a training")
+    add("--out", type=Path, help="folder of results; more cells are added to what is there (default: results/table1)")
+
+
+def reproduce(args: Namespace, say: Say) -> Answer:
+    """The table that the arguments ask for; what is done already is not done again."""
+    from tenuto.experiments.protocols import Scale
+    from tenuto.experiments.table1 import Plan
+    from tenuto.experiments.table1 import reproduce as run
+
+    scale = Scale(args.backbone, args.epochs, args.limit, tuple(args.settings))
+    wanted = {
+        "methods": _listed(args.methods, str),
+        "fps": _listed(args.fps, float),
+        "seeds": _listed(args.seeds, int),
+        "folds": _listed(args.folds, str),
+        "lengths": _listed(args.length, str),
+        "order": args.order,
+        "threads": args.threads,
+    }
+    given = {name: value for name, value in wanted.items() if value is not None}
+    plan = Plan(_roots(args.data), args.out or Path("results") / args.experiment, scale=scale, **given)
+    page = run(plan, say)
+    return page, page["text"], len(page["failed"]), 0
+
+
+def demo_arguments(parser: ArgumentParser) -> None:
+    """Arguments of `tenuto demo`."""
+    add = parser.add_argument
+    add("--words", help="your own words, with commas between them (default: ten words)")
+    add("--all-words", action="store_true", help="the 35 words of Speech Commands")
+    add("--smallest", action="store_true", help="the least that still shows everything, in under a minute")
+    add("--seed", type=int, default=0)
+    add("--threads", type=int, help="CPU threads (default: all)")
+    add("--out", type=Path, default=Path("demo"), help="folder of clips, models and pictures (default: demo)")
+
+
+def demo(args: Namespace, say: Say) -> Answer:
+    """Makes a set of spoken words, trains on it with every frame and with a quarter of them, and compares."""
+    if args.words is not None and args.all_words:
+        raise UsageError("--words and --all-words are given: choose one of them")
+    from tenuto.experiments.demo import DemoPlan, demo as run  # noqa: I001
+
+    plan = DemoPlan(args.out, _listed(args.words, str), args.all_words, args.smallest, args.seed, args.threads)
+    found = run(plan, say)
+    return found, found["text"], 0, 0
+
+
+def _roots(given: Sequence[str]) -> dict[str, Path]:
+    """ "NAME=ROOT" texts -> name -> folder."""
+    roots: dict[str, Path] = {}
+    for text in given:
+        name, equals, root = text.partition("=")
+        if not (name and equals and root):
+            raise UsageError(f"--data {text!r}: wanted NAME=FOLDER, such as fsdd=data/fsdd")
+        if name in roots:
+            raise UsageError(f"--data {name} is given twice: give each name one folder")
+        roots[name] = Path(root)
+    return roots
+
+
+def _listed(text: str | None, kind: Callable[[str], T]) -> tuple[T, ...] | None:
+    """ "a,b" -> (a, b), without repeats."""
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return tuple(dict.fromkeys(kind(part) for part in parts))
+    except ValueError as error:
+        raise UsageError(f"{text!r}: wanted numbers with commas between them, such as 0,1,2") from error
