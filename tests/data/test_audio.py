@@ -31,11 +31,13 @@ def test_each_format_is_read(tmp_path: Path, ending: str) -> None:
 
 
 @pytest.mark.parametrize("ending", FORMATS)
-@pytest.mark.parametrize("sample_rate", [16000, 22050, 8000])
-def test_a_part_equals_the_same_samples_of_the_whole(tmp_path: Path, ending: str, sample_rate: int) -> None:
-    path = write(tmp_path / f"a.{ending}", chirp(40.0))
+@pytest.mark.parametrize(("sample_rate", "length"), [(16000, 20.0), (22050, 20.0), (8000, 40.0)])
+def test_a_part_equals_the_same_samples_of_the_whole(
+    tmp_path: Path, ending: str, sample_rate: int, length: float
+) -> None:
+    path = write(tmp_path / f"a.{ending}", chirp(length))
     whole = audio.read(path, sample_rate)
-    for start, seconds in [(0.0, 1.0), (0.031, 0.2), (4.3, 2.5), (6.3, 1.0), (32.1, 1.0), (39.5, 3.0)]:
+    for start, seconds in [(0.0, 1.0), (0.031, 0.2), (4.3, 2.5), (6.3, 1.0), (length - 0.5, 3.0)]:
         part = audio.read(path, sample_rate, start, seconds)
         first = int(start * sample_rate + 0.5)
         wanted = whole[first : first + round(seconds * sample_rate)]
@@ -118,6 +120,7 @@ def test_a_variable_bit_rate_mp3_is_not_entered_by_seeking(tmp_path: Path) -> No
         sound.seek(960000)
         sought = sound.read(4800, dtype="float32")
     assert np.abs(sought - whole[960000:964800]).max() > 0.1
+    np.testing.assert_allclose(audio.read(path, 48000), whole, atol=1e-6)
     np.testing.assert_allclose(audio.read(path, 48000, 20.0, 0.1), whole[960000:964800], atol=1e-6)
 
 

@@ -113,7 +113,7 @@ def _draw(clips: Sequence[Clip], share: float, seed: str, n_smallest: int) -> tu
     drawn: set[Clip] = set()
     for label in sorted(n_per_label, key=lambda name: (n_per_label[name], name)):
         n = n_per_label[label]
-        n_wanted = min(n - 1, max(1, int(share * n + 0.5))) if n >= n_smallest and share > 0 else 0
+        n_wanted = max(1, int(share * n + 0.5)) if n >= n_smallest and share > 0 else 0
         for clip in ordered:
             if n_drawn[label] >= n_wanted:
                 break
