@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import re
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -87,61 +88,10 @@ def evaluate(args: Namespace) -> Outcome:
     return Outcome(*commands.evaluate(args.model, args.source, args.fold, args.split, args.out, args.device, say))
 
 
-def predict_arguments(parser: ArgumentParser) -> None:
-    from tenuto.inference import commands
-
-    commands.predict_arguments(parser)
-
-
-def predict(args: Namespace) -> Outcome:
-    """Labels and scores of files, folders and long recordings; what cannot be read is listed and stops nothing."""
-    from tenuto.inference import commands
-
-    return Outcome(*commands.predict(args, say))
-
-
-def explain_arguments(parser: ArgumentParser) -> None:
-    from tenuto.inference import commands
-
-    commands.explain_arguments(parser)
-
-
-def explain(args: Namespace) -> Outcome:
-    """The importance of every frame of a file, what was kept of it, and the answer: a picture, or data."""
-    from tenuto.inference import commands
-
-    return Outcome(*commands.explain(args, say))
-
-
-def demo_arguments(parser: ArgumentParser) -> None:
-    from tenuto.experiments import commands
-
-    commands.demo_arguments(parser)
-
-
-def demo(args: Namespace) -> Outcome:
-    """Makes spoken words, trains on them with every frame and with a quarter of them, and compares."""
-    from tenuto.experiments import commands
-
-    return Outcome(*commands.demo(args, say))
-
-
-def reproduce_arguments(parser: ArgumentParser) -> None:
-    from tenuto.experiments import commands
-
-    commands.reproduce_arguments(parser)
-
-
-def reproduce(args: Namespace) -> Outcome:
-    """A table of the paper on your own data; what is done already is not done again."""
-    from tenuto.experiments import commands
-
-    return Outcome(*commands.reproduce(args, args.settings, say))
-
-
 def data_arguments(parser: ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", metavar="list | check | make", required=True)
-    _json(actions.add_parser("list", help="the layouts that are read, and the recipes"))
+    actions = parser.add_subparsers(dest="action", metavar="list | check | make", required=True, parser_class=_Parser)
+    listing = _json(actions.add_parser("list", help="classes and folds of a data set, or the layouts that are read"))
+    listing.add_argument("source", nargs="?")
     check = _json(actions.add_parser("check", help="decode every clip and name what cannot be used"))
     check.add_argument("source")
     make = _json(actions.add_parser("make", help="make a spoken-command set with espeak-ng"))
@@ -155,20 +105,32 @@ def data(args: Namespace) -> Outcome:
     from tenuto.data import commands
 
     if args.action == "list":
-        return Outcome(*commands.list_layouts())
+        return Outcome(*(commands.list_clips(args.source) if args.source else commands.list_layouts()))
     if args.action == "check":
         return Outcome(*commands.check(args.source))
     return Outcome(*commands.make(args.folder, args.words, args.seed, say))
 
 
+def elsewhere(module: str, name: str, help: str, takes_settings: bool = False) -> Verb:
+    """A verb that `module` has as NAME_arguments(parser) and NAME(args, say); args.settings holds the settings."""
+
+    def arguments(parser: ArgumentParser) -> None:
+        getattr(import_module(module), f"{name}_arguments")(parser)
+
+    def run(args: Namespace) -> Outcome:
+        return Outcome(*getattr(import_module(module), name)(args, say))
+
+    return Verb(help, arguments, run, takes_settings)
+
+
 VERBS: dict[str, Verb] = {
-    "demo": Verb("make spoken words, train on them, compare, and show what was kept", demo_arguments, demo),
+    "demo": elsewhere("tenuto.experiments.commands", "demo", "make spoken words, train on them, compare, show"),
     "train": Verb("train and test a classifier", train_arguments, train, takes_settings=True),
     "evaluate": Verb("metrics of a trained model on labelled clips", evaluate_arguments, evaluate),
-    "predict": Verb("labels of files, folders and long recordings", predict_arguments, predict),
-    "explain": Verb("a picture of what a model held and let go of a file", explain_arguments, explain),
+    "predict": elsewhere("tenuto.inference.commands", "predict", "labels of files, folders and long recordings"),
+    "explain": elsewhere("tenuto.inference.commands", "explain", "a picture of what was held and let go of a file"),
     "data": Verb("list, check or make data sets", data_arguments, data),
-    "reproduce": Verb("a table of the paper on your data", reproduce_arguments, reproduce, takes_settings=True),
+    "reproduce": elsewhere("tenuto.experiments.commands", "reproduce", "a table of the paper on your data", True),
 }
 
 
@@ -207,8 +169,10 @@ def parse(argv: Sequence[str]) -> Namespace:
         verb.arguments(_json(sub))
         sub.set_defaults(verb=verb)
     takes_settings = bool(argv) and argv[0] in VERBS and VERBS[argv[0]].takes_settings
-    settings = [token for token in argv if takes_settings and SETTING.match(token)]
-    return parser.parse_args([token for token in argv if token not in settings], Namespace(settings=settings))
+    pairs = zip(["", *argv], argv, strict=False)  # --data NAME=ROOT is no setting
+    settings = [token for last, token in pairs if takes_settings and SETTING.match(token) and last != "--data"]
+    rest = [token for token in argv if token not in settings]
+    return parser.parse_args(rest, Namespace(settings=settings, json=False))
 
 
 class _Parser(ArgumentParser):
@@ -218,8 +182,8 @@ class _Parser(ArgumentParser):
         raise UsageError(f"{message} (see {self.prog} -h)")
 
 
-def _json(parser: ArgumentParser) -> Any:
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+def _json(parser: ArgumentParser) -> ArgumentParser:
+    parser.add_argument("--json", action="store_true", default=SUPPRESS, help="print one JSON object")
     return parser
 
 

@@ -14,10 +14,9 @@ from typing import Any
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from training.sounds import small_recipe
-
 from tenuto.data.sets import find_clips
 from tenuto.training.fit import fit
+from training.sounds import small_recipe
 
 
 def main(sounds: str, run: str, n: int) -> None:

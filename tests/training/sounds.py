@@ -14,7 +14,7 @@ HZ = {"low": 300.0, "middle": 900.0, "high": 2700.0}
 
 
 def make_sounds(folder: Path, n_a_class: int = 8, folds: int = 0) -> Path:
-    """Folder of class folders of tones in noise, 0.15 to 0.3 s; with `folds` also a clips.csv that gives each a fold."""
+    """Folder of class folders of tones in noise, 0.15 to 0.3 s; with `folds` also a clips.csv with folds."""
     random = np.random.default_rng(0)
     rows = ["path,label,fold"]
     for label, hz in HZ.items():

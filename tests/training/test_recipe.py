@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from training.sounds import make_sounds, small_recipe
 
 from tenuto.data.sets import find_clips
 from tenuto.errors import UsageError
@@ -24,6 +23,7 @@ from tenuto.training.recipe import (
     recipe_names,
     save_recipe,
 )
+from training.sounds import make_sounds, small_recipe
 
 WRONG = {
     "training.epoch=3": "unknown setting 'training.epoch'; nearest: training.epochs",

@@ -46,11 +46,11 @@ class TrainingModule(LightningModule):
         return self.first_epoch + int(self.trainer.current_epoch)
 
     def train_dataloader(self) -> ClipLoader:
-        self._choose_batches()  # Lightning draws the first batch before the first epoch starts
         return self.loader
 
     def on_train_epoch_start(self) -> None:
-        self._choose_batches()
+        assert isinstance(self.loader.batch_sampler, TrainBatches)
+        self.loader.batch_sampler.set_epoch(self.epoch)
         self.generator.manual_seed(epoch_seed(self.seed, self.epoch))  # mixup
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = learning_rate_at(self.epoch, self.recipe.training)
@@ -59,10 +59,6 @@ class TrainingModule(LightningModule):
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         if batch_idx == 0:  # not before: making an iterator of the loader draws a number, sooner or later
             torch.manual_seed(epoch_seed(self.seed, self.epoch))  # dropout, masks
-
-    def _choose_batches(self) -> None:
-        assert isinstance(self.loader.batch_sampler, TrainBatches)
-        self.loader.batch_sampler.set_epoch(self.epoch)
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         probability = self.recipe.data.mixup

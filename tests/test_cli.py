@@ -1,0 +1,120 @@
+"""The command line as a person or a script meets it: exit codes, one line for a mistake, JSON alone on its stream."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tenuto.cli import VERBS, main, parse
+from tenuto.errors import UsageError
+from tenuto.training.state import load_state
+from training.sounds import SMALL, make_sounds
+
+TENUTO = [sys.executable, "-m", "tenuto.cli"]
+
+
+def test_help_is_quick_and_loads_no_torch() -> None:
+    code = (
+        "import sys; from tenuto.cli import main\n"
+        "try: main(['train', '-h'])\n"
+        "except SystemExit as error: sys.exit(error.code or 'torch' in sys.modules)"
+    )
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--folds" in done.stdout
+    assert time.monotonic() - began < 5  # about 0.1 s on an idle machine, where importing torch takes 2 s
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([verb, "-h"])
+    assert caught.value.code == 0
+    assert f"usage: tenuto {verb}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("call", "wanted"),
+    [
+        ("", "tenuto: the following arguments are required: VERB (see tenuto -h)"),
+        ("sing", "tenuto: argument VERB: invalid choice: 'sing'"),
+        ("train", "tenuto: the following arguments are required: source (see tenuto train -h)"),
+        ("train x --folds", "tenuto: argument --folds: expected one argument (see tenuto train -h)"),
+        ("train x training.epoch=3", "tenuto: unknown setting 'training.epoch'; nearest: training.epochs"),
+        ("train x epochs=3", "tenuto: 'epochs=3' is not a setting, wanted section.key=value"),
+        ("train x --recipe fsd", "tenuto: unknown recipe 'fsd'; nearest: fsd"),
+        ("train x --seeds 0;1", "tenuto: --seeds '0;1': wanted whole numbers with commas between them"),
+        ("train x --seed 0 --seeds 1", "tenuto: --seed and --seeds are given: choose one of them"),
+        ("train no/such/folder", "tenuto: no/such/folder: no such folder or file"),
+        ("evaluate no/such/run .", "tenuto: "),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_exit_2(call: str, wanted: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(call.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(wanted)
+    assert err.count("\n") == 1
+
+
+def test_settings_may_stand_anywhere_and_are_refused_where_none_are_taken() -> None:
+    args = parse(["train", "a=b.c", "folder", "--json", "training.epochs=3", "--fold", "1"])
+    assert (args.source, args.fold, args.json) == ("folder", "1", True)
+    assert args.settings == ["a=b.c", "training.epochs=3"]
+    with pytest.raises(UsageError, match=r"unrecognized arguments: training\.epochs=3"):
+        parse(["evaluate", "run", "folder", "training.epochs=3"])
+
+
+def test_train_evaluate_and_what_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sounds, run = make_sounds(tmp_path / "sounds", folds=2), str(tmp_path / "run")
+    small = [*SMALL, "training.epochs=1"]
+    assert main(["train", str(sounds), "--out", run, "--fold", "1", "--json", *small]) == 0
+    out, err = capsys.readouterr()
+    trained = json.loads(out)
+    assert trained["test_clips"] == 12
+    assert "epoch 1/1 · loss" in err
+    assert main(["evaluate", run, str(sounds), "--fold", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] == pytest.approx(trained["accuracy"])
+    (sounds / "low" / "1.wav").write_bytes(b"no sound")
+    assert main(["evaluate", run, str(sounds), "--fold", "1", "--out", str(tmp_path / "tested"), "--json"]) == 3
+    out, err = capsys.readouterr()
+    assert [Path(each["path"]).name for each in json.loads(out)["left_out"]] == ["1.wav"]
+    assert "left out: " in err
+    assert json.loads((tmp_path / "tested" / "metrics.json").read_text())["test_clips"] == 11
+    assert main(["train", str(sounds), "--out", f"{run}-many", "--folds", "all", "--seeds", "0,1", *small]) == 3
+    out, err = capsys.readouterr()
+    assert out.startswith("accuracy")
+    assert "4 runs" in out
+    assert main(["train", str(sounds), "--out", run, "--fold", "3", *small]) == 2
+    assert "3" in capsys.readouterr().err
+    assert main(["evaluate", run, str(sounds), "--split", "test"]) == 2
+    assert "its splits are not given" in capsys.readouterr().err
+
+
+def test_ctrl_c_is_130_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    """In a process of its own, with warnings as errors and nothing but JSON on standard output."""
+    sounds, run = make_sounds(tmp_path / "sounds"), tmp_path / "run"
+    command = [*TENUTO, "train", str(sounds), "--out", str(run), "--json", *SMALL, "training.epochs=40"]
+    started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    last = run / "checkpoints" / "last.ckpt"
+    while not last.exists() and started.poll() is None:
+        time.sleep(0.02)
+    started.send_signal(signal.SIGINT)
+    out, err = started.communicate(timeout=120)
+    assert (started.returncode, out) == (130, ""), err
+    assert "Traceback" not in err
+    assert err.splitlines()[-1] == "tenuto: interrupted; the same command goes on"
+    n_done = load_state(last).epoch
+    assert 1 <= n_done < 40
+    again = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert again.returncode == 0, again.stderr
+    assert f"going on after epoch {n_done} of 40" in again.stderr
+    assert json.loads(again.stdout)["epochs"] == 40
