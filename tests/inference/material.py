@@ -17,20 +17,20 @@ LABELS = ("dog", "rooster", "rain", "sea waves")
 RATE_HZ = 16000
 
 
-def make_model(resolution: str = "diffres", clip_seconds: float | None = None) -> Classifier:
+def make_model(resolution: str = "diffres", clip_seconds: float | None = None, backbone: str = "sbcnn") -> Classifier:
     """A classifier of 32 bands, untrained but for the importance of DiffRes, which was taught to be lively."""
-    model = copy.deepcopy(_model(resolution))
+    model = copy.deepcopy(_model(resolution, backbone))
     model.clip_seconds = clip_seconds
     return model
 
 
 @cache
-def _model(resolution: str) -> Classifier:
+def _model(resolution: str, backbone: str) -> Classifier:
     torch.manual_seed(0)
     fps = None if resolution == "none" else 25
     frontend = FrontendSettings(resolution=resolution, fps=fps, n_mels=32)  # type: ignore[arg-type]
-    model = build_classifier(frontend, ModelSettings(), LABELS)
-    if resolution == "diffres":
+    model = build_classifier(frontend, ModelSettings(backbone=backbone), LABELS)
+    if resolution == "diffres" and backbone == "sbcnn":
         clips = torch.stack([torch.from_numpy(sound(1.0, seed=seed)) for seed in range(2)])
         optimizer = torch.optim.Adam(model.frontend.resolution.parameters(), lr=1e-2)
         for _ in range(20):

@@ -59,12 +59,14 @@ def test_a_window_is_answered_as_its_samples_are(real_data: Path, model: Classif
         np.testing.assert_allclose(scores, _heard(model, whole[first : first + 2 * RATE_HZ]), **SAME)
 
 
-def test_an_answer_does_not_depend_on_what_else_was_asked(real_data: Path, model: Classifier) -> None:
-    files = sorted((real_data / "fsdd" / "recordings").glob("[0-9]_jackson_1*.wav"))[:30]
+@pytest.mark.parametrize("backbone", ["sbcnn", "test_efficientnet"])  # timm's see padding, where there is any
+def test_an_answer_does_not_depend_on_what_else_was_asked(real_data: Path, backbone: str) -> None:
+    model = make_model(backbone=backbone)
+    files = sorted((real_data / "fsdd" / "recordings").glob("[0-9]_jackson_1*.wav"))[:14]
     together = predict(model, files, batch_size=7).files
     other_way = {file.file: file for file in predict(model, files[::-1], batch_size=3).files}
     assert [file.file for file in together] == [str(path) for path in files]
-    assert len({file.ends[0] for file in together}) > 20  # lengths differ: batches mix them
+    assert len({file.ends[0] for file in together}) > 8  # lengths differ: batches mix them
     for file in together:
         (alone,) = predict(model, file.file).files
         np.testing.assert_allclose(file.scores, alone.scores, **SAME)
@@ -114,7 +116,7 @@ def bad_files(write: Write) -> dict[str, Path]:
     soundfile.write(folder / "loud.wav", loud, RATE_HZ, subtype="FLOAT")
     (folder / "empty.wav").touch()
     (folder / "text.wav").write_text("dear diary\n" * 50)
-    (folder / "cut_in_its_header.wav").write_bytes(content[:30])
+    (folder / "cut_in_its_header.wav").write_bytes(content[:14])
     (folder / "noise.flac").write_bytes(b"fLaC" + bytes(range(256)) * 20)
     good.unlink()
     reasons = {"nan.wav": "NaN", "no_samples.wav": "no samples", "empty.wav": "empty", "text.wav": "not audio"}
