@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -83,6 +84,8 @@ def _roots(given: Sequence[str]) -> dict[str, Path]:
         name, equals, root = text.partition("=")
         if not (name and equals and root):
             raise UsageError(f"--data {text!r}: wanted NAME=FOLDER, such as fsdd=data/fsdd")
+        if not re.fullmatch(r"[\w+-]+", name):
+            raise UsageError(f"--data {text!r}: a name of letters, digits, _, + and - is wanted, for file names")
         if name in roots:
             raise UsageError(f"--data {name} is given twice: give each name one folder")
         roots[name] = Path(root)

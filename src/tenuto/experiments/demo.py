@@ -58,7 +58,7 @@ class DemoPlan:
     @property
     def n_train(self) -> int:
         """Training clips of each word."""
-        return 20 if self.smallest else 100
+        return 30 if self.smallest else 160
 
     @property
     def n_test(self) -> int:
@@ -70,7 +70,7 @@ class DemoPlan:
         resolution, fps = METHODS[name]
         settings = [f"frontend.resolution={resolution}", f"frontend.fps={'null' if fps is None else fps}"]
         if self.smallest:
-            settings += ["training.epochs=3", "training.schedule_start=3"]
+            settings += ["training.epochs=8", "training.schedule_start=5"]
         return load_recipe("spoken", settings)
 
 
