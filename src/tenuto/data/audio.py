@@ -263,10 +263,10 @@ def _entry(sound: _Forward, start: int) -> int:
     """The last sample at or before `start` from which decoding is exact."""
     if _announced_only(sound):
         return 0
-    start = min(start, sound.frames)
+    start = min(start, int(sound.frames))
     if sound.format != "OGG":
         return start
-    return max(0, min(start - sound.samplerate, sound.frames - _OGG_PAGE))
+    return int(max(0, min(start - sound.samplerate, sound.frames - _OGG_PAGE)))
 
 
 def _announced_only(sound: _Forward) -> bool:
