@@ -154,10 +154,10 @@ def test_waits_for_another_process_and_takes_over_when_it_dies(tmp_path: Path) -
 
 def test_a_store_of_other_settings_is_refused(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.write(CELLS[0].name, {"recipe": {"training": {"epochs": 3}, "old": 1}})
-    same = {cell.name: {"training": {"epochs": 3}, "new": 2} for cell in CELLS}
+    store.write(CELLS[0].name, {"recipe": {"training.epochs": 3, "old": 1}})
+    same = {cell.name: {"training.epochs": 3, "new": 2} for cell in CELLS}
     check_recipes(CELLS, store, same)
-    other = {cell.name: {"training": {"epochs": 4}} for cell in CELLS}
+    other = {cell.name: {"training.epochs": 4} for cell in CELLS}
     with pytest.raises(UsageError, match=r"made with training\.epochs = 3, now 4 is asked for: .*--out"):
         check_recipes(CELLS, store, other)
 

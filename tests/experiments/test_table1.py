@@ -9,7 +9,17 @@ import pytest
 from experiments.records import record
 from tenuto.errors import UsageError
 from tenuto.experiments.grid import Cell
-from tenuto.experiments.protocols import Scale, choose_folds, limited, load_table, recipe_of
+from tenuto.experiments.paper import TABLE1
+from tenuto.experiments.protocols import (
+    FULL_FPS,
+    PROTOCOLS,
+    Scale,
+    choose_folds,
+    limited,
+    load_table,
+    protocol,
+    recipe_of,
+)
 from tenuto.experiments.store import Store
 from tenuto.experiments.table1 import Plan, cells_of, reproduce
 
@@ -60,6 +70,16 @@ def test_the_recipe_of_a_cell() -> None:
     base = recipe_of(Cell("fsdd", "logmel", 100, "own", "a", 0), Scale(backbone="resnet18"), None)
     assert (base.frontend.resolution, base.frontend.fps, base.data.clip_seconds) == ("none", None, None)
     assert (base.model.backbone, base.model.head) == ("resnet18", "attention")
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_every_protocol_has_recipes_on_a_small_backbone(name: str) -> None:
+    cell = Cell(name, "diffres", 75, "fixed", "a", 0)
+    recipe = recipe_of(cell, Scale(backbone="sbcnn"), protocol(name).fixed_seconds)
+    assert (recipe.model.backbone, recipe.model.pretrained) == ("sbcnn", False)
+    assert recipe.data.clip_seconds == protocol(name).fixed_seconds
+    assert recipe.frontend.full_fps == FULL_FPS
+    assert protocol(name).paper_set in TABLE1
 
 
 def test_the_command_that_made_it_shows_no_folder_of_this_machine(tmp_path: Path) -> None:

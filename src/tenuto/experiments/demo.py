@@ -150,16 +150,16 @@ def _row(name: str, found: dict[str, Any], speed: float) -> Row:
 
 
 def _draw(plan: DemoPlan, test: list[Clip]) -> list[Path]:
-    """What DiffRes kept of a test clip of each of the first words side by side, and all there is to see of one."""
+    """What was kept of a test clip of each of the first words, and all of the one where the least even choice was."""
     model = load(folder_of(plan, "DiffRes"))
-    pictures = []
+    found = []
     for word in plan.chosen_words[:N_PICTURES]:
-        found = explain(model, next(clip.path for clip in test if clip.labels == (word,)))
-        heard = ", ".join(f"{label} {score:.2f}" for label, score in found.scores[:2])
-        pictures.append(replace(found.picture, title=f"said: {word}; heard: {heard}"))
+        one = explain(model, next(clip.path for clip in test if clip.labels == (word,)))
+        heard = ", ".join(f"{label} {score:.2f}" for label, score in one.scores[:2])
+        found.append(replace(one, picture=replace(one.picture, title=f"said: {word}; heard: {heard}")))
     folder = plan.out / "pictures"
-    save(comparison(pictures), folder / "kept.png")
-    save(explanation(pictures[0]), folder / "explained.png")
+    save(comparison([one.picture for one in found]), folder / "kept.png")
+    save(explanation(max(found, key=lambda one: one.activeness).picture), folder / "explained.png")
     return [folder / "kept.png", folder / "explained.png"]
 
 

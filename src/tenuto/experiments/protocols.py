@@ -35,11 +35,11 @@ class Protocol:
 
 
 PROTOCOLS = {
-    "audioset": Protocol("AudioSet", 10.0, None, "AudioSet", same=True),
-    "fsd50k": Protocol("FSD50K", 30.0, None, "FSD50K", same=True),
+    "audioset": Protocol("AudioSet", 10.0, "audioset", "AudioSet", same=True),
+    "fsd50k": Protocol("FSD50K", 30.0, "fsd50k", "FSD50K", same=True),
     "esc50": Protocol("ESC-50", 5.0, "esc50", "ESC-50", same=True),
     "speechcommands": Protocol("Speech Commands", 0.98, "speechcommands", "Speech Commands", same=True),
-    "nsynth": Protocol("NSynth", 4.0, None, "NSynth", same=True),
+    "nsynth": Protocol("NSynth", 4.0, "nsynth", "NSynth", same=True),
     "esc10": Protocol("ESC-10", 5.0, "esc10", "ESC-50"),
     "fsdd": Protocol("FSDD", 1.0, "fsdd", "Speech Commands"),
     "spoken": Protocol("Spoken commands", 1.0, "spoken", "Speech Commands"),
@@ -103,6 +103,7 @@ def recipe_of(cell: Cell, scale: Scale, clip_seconds: float | None) -> Recipe:
     if scale.backbone is not None:
         head = "mean" if scale.backbone == "sbcnn" else "attention"  # PSLA's head for the paper's backbone
         overrides += [f"model.backbone={scale.backbone}", f"model.head={head}"]
+        overrides += ["model.pretrained=false"] if scale.backbone == "sbcnn" else []  # there are none of it
     if scale.epochs is not None:
         start = max(1, round(base.training.schedule_start * scale.epochs / base.training.epochs))
         overrides += [f"training.epochs={scale.epochs}", f"training.schedule_start={start}"]
