@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tenuto.data.check import check_clips
 from tenuto.data.clips import ClipTable
 from tenuto.data.sets import find_clips
 from tenuto.errors import UsageError, WorkError
@@ -212,6 +213,17 @@ def test_bad_files_are_named_and_left_out(sounds: Path, tmp_path: Path) -> None:
     assert all(each["reason"] for each in told)
     assert sum(line.startswith("left out: ") for line in lines) == 2
     assert "2 clips left out" in lines
+
+
+def test_a_file_that_fails_in_the_middle_of_the_training_is_replaced_and_told(tmp_path: Path) -> None:
+    sounds = make_sounds(tmp_path / "sounds")
+    table = find_clips(sounds)
+    report = check_clips(table.clips)
+    for i in range(3):  # at least one of them is trained on
+        (sounds / "low" / f"{i}.wav").write_bytes(b"no longer")
+    fit(small_recipe("training.epochs=1"), table, tmp_path / "run", report=report)
+    told = json.loads((tmp_path / "run" / "run.json").read_text())["left_out"]
+    assert {Path(each["path"]).name for each in told} == {"0.wav", "1.wav", "2.wav"}
 
 
 def test_evaluate_says_what_the_end_of_the_training_said(run: Path, table: ClipTable, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tenuto.training.fit import fit, tell_left_out
 from tenuto.training.folds import choose_folds, fit_many, shown
 from tenuto.training.progress import Say
 from tenuto.training.recipe import Recipe
-from tenuto.training.runs import RunFolder
+from tenuto.training.runs import RunFolder, told_left_out
 
 Answer = tuple[dict[str, Any], str, int, int]
 
@@ -50,7 +50,7 @@ def evaluate(
     report = check_clips(table.clips)
     tell_left_out(report.left_out, say)
     found = evaluate_model(model, report.usable(table), out=out, device=device, facts=report.facts)
-    left_out = [{"path": str(each.path), "reason": each.reason} for each in (*report.left_out, *found.left_out)]
+    left_out = told_left_out([*report.left_out, *found.left_out])
     return {**found.figures, "left_out": left_out}, shown(found.figures), len(left_out), 0
 
 

@@ -31,7 +31,7 @@ from tenuto.training.evaluate import evaluation_batches, results, score, valid_f
 from tenuto.training.module import TrainingModule
 from tenuto.training.progress import ProgressBar, Say
 from tenuto.training.recipe import Recipe
-from tenuto.training.runs import RunFolder, amend, claim, fingerprint
+from tenuto.training.runs import RunFolder, amend, amend_left_out, claim, fingerprint, told_left_out
 from tenuto.training.state import TrainingState, load_state, load_weights
 from tenuto.training.tables import plain, write_tables
 
@@ -86,6 +86,7 @@ def fit(
         _train(classifier, plan, seed, state, data, run, say, bar)
     classifier.load_state_dict(load_weights(run.best if plan.training.choose == "best" else run.last))
     found = _conclude(classifier, plan, state, data["test"], run)
+    amend_left_out(run, [each for part in data.values() for each in part.left_out])
     write_json(run.metrics, plain(found))
     return found
 
@@ -112,9 +113,8 @@ def _announce(
         say(f"note: {note}")
     sizes = {"train": len(parts.train), "valid": len(parts.valid), "test": len(parts.test)}
     chosen_by = "the validation part" if recipe.training.choose == "best" else "nothing: the last epoch"
-    files = [{"path": str(each.path), "reason": each.reason} for each in left_out]
     data_set = describe_data(table, report)
-    amend(run, data_set=data_set, clips=sizes, model_chosen_by=chosen_by, notes=notes, left_out=files)
+    amend(run, data_set=data_set, clips=sizes, model_chosen_by=chosen_by, notes=notes, left_out=told_left_out(left_out))
     say(f"{table.name}: {sizes['train']} clips to train on, {sizes['valid']} to validate, {sizes['test']} to test")
     return recipe
 

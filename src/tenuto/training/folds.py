@@ -16,6 +16,7 @@ from tenuto.files import write_json
 from tenuto.training.fit import fit, quiet, tell_left_out
 from tenuto.training.progress import Say
 from tenuto.training.recipe import Recipe
+from tenuto.training.runs import told_left_out
 from tenuto.training.tables import plain, write_csv
 
 FIGURES = ("accuracy", "mAP", "AUC", "d_prime", "loss", "kept_share", "clips_per_second", "training_seconds")
@@ -74,7 +75,7 @@ def fit_many(
         say(f"run {n}/{len(plan)} · {name} · {shown(found)}")
     if not runs:
         raise WorkError(f"all {len(plan)} trainings failed, the first ({failed[0]['run']}) with: {failed[0]['reason']}")
-    left_out = [{"path": str(each.path), "reason": each.reason} for each in report.left_out]
+    left_out = told_left_out(report.left_out)
     found = {"runs": runs, "failed": failed, "summary": summarize(runs), "left_out": left_out}
     write_csv(root / "runs.csv", runs)
     write_json(root / "summary.json", plain(found))

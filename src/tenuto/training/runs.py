@@ -6,6 +6,7 @@ import hashlib
 import platform
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 
 from tenuto import __version__
 from tenuto.data.clips import Clip, ClipTable
+from tenuto.data.splits import LeftOut
 from tenuto.errors import UsageError, WorkError
 from tenuto.files import read_json, write_json
 from tenuto.training.recipe import Recipe, differing_keys, load_recipe, save_recipe
@@ -77,6 +79,18 @@ def claim(folder: RunFolder, recipe: Recipe, identity: dict[str, Any]) -> dict[s
 def amend(folder: RunFolder, **facts: Any) -> None:
     """Adds facts to run.json."""
     write_json(folder.run, {**_read(folder.run), **facts})
+
+
+def told_left_out(left_out: Sequence[LeftOut]) -> list[dict[str, str]]:
+    """Files that take no part, as JSON tells of them."""
+    return [{"path": str(each.path), "reason": each.reason} for each in left_out]
+
+
+def amend_left_out(folder: RunFolder, more: Sequence[LeftOut]) -> None:
+    """Adds files that failed after the check, in the middle of the training, to run.json."""
+    known: list[dict[str, str]] = _read(folder.run)["left_out"]
+    if more:
+        amend(folder, left_out=known + [each for each in told_left_out(more) if each not in known])
 
 
 def fingerprint(table: ClipTable) -> str:
