@@ -74,7 +74,7 @@ def test_block_is_each_clip_by_itself_with_common_statistics() -> None:
     expected = oracle.network(copy.deepcopy(blocks), clips, True, last_activation=True)
     out = batch.masked_fill(~valid[:, None], 0)
     for block in blocks:
-        out = block(out, valid)
+        out = block(out, valid.double())
     for row, clip in zip(out, expected, strict=True):
         assert_close(row[:, : clip.shape[1]], clip, "float64")
         assert (row[:, clip.shape[1] :] == 0).all()
