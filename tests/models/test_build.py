@@ -70,9 +70,7 @@ def test_compressions_augmentation_and_average_by_name() -> None:
     assert isinstance(build_frontend(FrontendSettings(compression="layernorm")).compression, LayerNorm)
     assert build_frontend(FrontendSettings()).augment is None
     assert build_frontend(FrontendSettings(spec_augment=True)).augment is not None
-    average = build_frontend(
-        FrontendSettings(resolution="avgpool", fps=25, avgpool_of="compressed")
-    ).resolution
+    average = build_frontend(FrontendSettings(resolution="avgpool", fps=25, avgpool_of="compressed")).resolution
     assert isinstance(average, AvgPool)
     assert average.of == "compressed"
 

@@ -25,9 +25,7 @@ from tenuto.models.timm_models import create
     ],
 )
 def test_unknown_names_are_refused_with_the_nearest(name: str, nearest: str) -> None:
-    with pytest.raises(
-        UsageError, match=f"unknown backbone '{name}'.*nearest: .*{nearest[:9]}|{nearest}"
-    ) as e:
+    with pytest.raises(UsageError, match=f"unknown backbone '{name}'.*nearest: .*{nearest[:9]}|{nearest}") as e:
         create(name, 1)
     assert nearest in str(e.value)
     assert "\n" not in str(e.value)
@@ -67,9 +65,7 @@ def test_offline_mode_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_cached_weights_need_no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     weights = timm.create_model("test_efficientnet").state_dict()
     save_file(weights, tmp_path / "model.safetensors")
-    monkeypatch.setattr(
-        "huggingface_hub.try_to_load_from_cache", lambda *_: str(tmp_path / "model.safetensors")
-    )
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: str(tmp_path / "model.safetensors"))
     monkeypatch.setattr(urllib.request, "urlopen", offline)
     backbone = TimmBackbone("test_efficientnet", 3, pretrained=True)
     torch.testing.assert_close(backbone.model.state_dict()["conv_stem.weight"], weights["conv_stem.weight"])
@@ -80,9 +76,7 @@ def test_cached_weights_need_no_network(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_a_broken_cached_file_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"nothing of the kind")
-    monkeypatch.setattr(
-        "huggingface_hub.try_to_load_from_cache", lambda *_: str(tmp_path / "model.safetensors")
-    )
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: str(tmp_path / "model.safetensors"))
     with pytest.raises(WorkError, match="cannot be had") as error:
         create("test_efficientnet", 3, pretrained=True)
     assert "\n" not in str(error.value)

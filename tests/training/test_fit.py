@@ -262,9 +262,7 @@ def test_labels_that_the_model_does_not_know(run: Path, table: ClipTable, tmp_pa
         evaluate_model(run, find_clips(other))
 
 
-@pytest.mark.parametrize(
-    ("epoch", "steps"), [(1, 0), (10, 0), (11, 1), (15, 1), (16, 2), (30, 4)]
-)
+@pytest.mark.parametrize(("epoch", "steps"), [(1, 0), (10, 0), (11, 1), (15, 1), (16, 2), (30, 4)])
 def test_the_schedule_of_table_4(epoch: int, steps: int) -> None:
     settings = TrainingSettings(learning_rate=1e-4, schedule_start=11, schedule_gamma=0.5, schedule_every=5)
     assert learning_rate_at(epoch, settings) == pytest.approx(1e-4 * 0.5**steps)

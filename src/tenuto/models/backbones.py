@@ -149,9 +149,7 @@ class TimmBackbone(Backbone):
         WorkError: the pretrained weights cannot be had (no network).
     """
 
-    def __init__(
-        self, name: str, in_channels: int, pretrained: bool = False, *, input_norm: bool = True
-    ) -> None:
+    def __init__(self, name: str, in_channels: int, pretrained: bool = False, *, input_norm: bool = True) -> None:
         super().__init__()
         self.name = name
         self.input_norm = MaskedBatchNorm(in_channels) if input_norm else None

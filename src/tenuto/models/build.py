@@ -44,9 +44,7 @@ def build_classifier(
     backbone = _backbone(model, front)
     head = _head(model, backbone.n_features, len(labels))
     settings = (frontend, model)
-    return Classifier(
-        front, backbone, head, labels, multi_label=multi_label, activation=activation, settings=settings
-    )
+    return Classifier(front, backbone, head, labels, multi_label=multi_label, activation=activation, settings=settings)
 
 
 def _filterbank(settings: FrontendSettings) -> Filterbank:

@@ -108,9 +108,7 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     except OSError as error:
         raise WorkError(f"{source} cannot be read: {error.strerror}") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise WorkError(
-            f"{source} does not describe a model of tenuto: wanted a model.json that tenuto wrote"
-        )
+        raise WorkError(f"{source} does not describe a model of tenuto: wanted a model.json that tenuto wrote")
     if found.get("format_version") != FORMAT_VERSION:
         raise WorkError(
             f"{source} is of format version {found.get('format_version')!r} (written by tenuto "
@@ -118,9 +116,7 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
         )
     for key, kind in KEYS.items():
         if not isinstance(found.get(key), kind):
-            raise WorkError(
-                f"{source}: {key} is {found.get(key)!r}, wanted a {kind.__name__}: save the model again"
-            )
+            raise WorkError(f"{source}: {key} is {found.get(key)!r}, wanted a {kind.__name__}: save the model again")
     return found
 
 
@@ -183,9 +179,7 @@ def _check_fit(source: Path, tensors: dict[str, Tensor], wanted: dict[str, Tenso
     """WorkError unless names and shapes of `tensors` are those of `wanted`."""
     for name in sorted(wanted.keys() ^ tensors.keys()):
         what = "lacks" if name in wanted else "has a surplus"
-        raise WorkError(
-            f"{source.with_name(TENSORS)} {what} tensor {name!r}: it is of another model or version"
-        )
+        raise WorkError(f"{source.with_name(TENSORS)} {what} tensor {name!r}: it is of another model or version")
     for name, tensor in tensors.items():
         if tensor.shape != wanted[name].shape:
             raise WorkError(

@@ -76,9 +76,7 @@ class Classifier(nn.Module):
         resolution = self.frontend(waveforms, lengths)
         maps = self.backbone(resolution.features, resolution.lengths)
         n_kept = resolution.features.shape[-1]
-        valid = (
-            None if maps.ndim == 2 else self.backbone.map_lengths(resolution.lengths, n_kept, maps.shape[-1])
-        )
+        valid = None if maps.ndim == 2 else self.backbone.map_lengths(resolution.lengths, n_kept, maps.shape[-1])
         return ClassifierOutput(self.head(maps, valid), resolution)
 
     def probabilities(self, logits: Tensor) -> Tensor:
@@ -96,6 +94,4 @@ def check_labels(labels: Sequence[str], multi_label: bool, activation: str) -> N
     if double:
         raise UsageError(f"labels {', '.join(double)} are given twice: each class has one name")
     if activation == "softmax" and multi_label:
-        raise UsageError(
-            "softmax (cross entropy) gives one label a clip: for several use sigmoid (loss 'bce')"
-        )
+        raise UsageError("softmax (cross entropy) gives one label a clip: for several use sigmoid (loss 'bce')")

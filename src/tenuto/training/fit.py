@@ -99,9 +99,7 @@ def tell_left_out(left_out: Sequence[LeftOut], say: Say) -> None:
         say(f"{len(left_out)} clips left out")
 
 
-def _announce(
-    run: RunFolder, recipe: Recipe, table: ClipTable, parts: Parts, report: Report, say: Say
-) -> Recipe:
+def _announce(run: RunFolder, recipe: Recipe, table: ClipTable, parts: Parts, report: Report, say: Say) -> Recipe:
     """Notes in run.json what is trained and tested on; the recipe, taking the last epoch where nothing validates."""
     left_out = [*report.left_out, *parts.left_out]
     tell_left_out(parts.left_out, say)

@@ -94,9 +94,7 @@ def summary(scores: Tensor, targets: Tensor, multi_label: bool = False) -> dict[
     }
 
 
-def _each_class(
-    metric: Callable[[Tensor, Tensor], Tensor], scores: Tensor, targets: Tensor, defined: Tensor
-) -> Tensor:
+def _each_class(metric: Callable[[Tensor, Tensor], Tensor], scores: Tensor, targets: Tensor, defined: Tensor) -> Tensor:
     """`metric` of every class it is defined for, nan elsewhere."""
     values = torch.full((targets.shape[1],), math.nan, dtype=torch.float64)
     for i in defined.nonzero().flatten().tolist():

@@ -92,4 +92,3 @@ class TrainingModule(LightningModule):
         if self.state.optimizer:
             optimizer.load_state_dict(self.state.optimizer)
         return optimizer
-

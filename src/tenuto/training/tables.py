@@ -47,9 +47,7 @@ def confusion_rows(scores: Scores, labels: Sequence[str], multi_label: bool) -> 
     return [{TRUTH: label, **{name: cells[name][i] for name in cells}} for i, label in enumerate(labels)]
 
 
-def prediction_rows(
-    scores: Scores, clips: ClipDataset, classifier: Classifier, valid: Tensor
-) -> list[dict[str, Any]]:
+def prediction_rows(scores: Scores, clips: ClipDataset, classifier: Classifier, valid: Tensor) -> list[dict[str, Any]]:
     """A row a clip: path, true and given labels, frames kept and valid, and the score of every label."""
     labels, rows = classifier.labels, []
     given = metrics.predicted(scores.probabilities, classifier.multi_label).bool().tolist()
