@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,22 @@ def test_an_interruption_keeps_what_was_done(tmp_path: Path) -> None:
         run_grid(CELLS, store, work, lambda line: None)
     assert len(store.names()) == 2
     assert run_grid(CELLS, store, result, lambda line: None) == Outcome(n_trained=4, n_found=2)
+
+
+class LateStore(Store):
+    """Another process finishes a cell between our look at it and our claim."""
+
+    @contextmanager
+    def claim(self, name: str) -> Iterator[bool]:
+        self.write(name, {"by": "another"})
+        with super().claim(name) as mine:
+            yield mine
+
+
+def test_a_cell_finished_just_before_the_claim_is_not_done_again(tmp_path: Path) -> None:
+    store = LateStore(tmp_path)
+    assert run_grid(CELLS, store, result, lambda line: None).n_trained == 0
+    assert store.read(CELLS[0].name) == {"by": "another"}
 
 
 def test_two_processes_share_a_grid(tmp_path: Path) -> None:
