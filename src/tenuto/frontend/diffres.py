@@ -92,13 +92,18 @@ class DiffRes(Resolution):
         kept, n_out = self.kept_of(spectrogram)
         importance = self._importance(spectrogram, kept)
         features = torch.stack(self._channels(spectrogram, importance, kept, n_out), dim=1)
+        importance = importance.to(features.dtype)
         loss, active = self._measures(spectrogram, importance, kept, empty)
         return ResolutionOutput(mask_kept(features, kept, spectrogram.lengths), kept, importance, loss, active)
 
     def _importance(self, spectrogram: Spectrogram, kept: Tensor) -> Tensor:
-        logits = self.importance(spectrogram.compressed, spectrogram.valid)
+        """Eq. 3 and its rescaling, in float64 up to the warp: (batch, frame).
+
+        Where a loud frame barely touches a quiet output, the last digit of the cumulated importance is heard.
+        """
+        logits = self.importance(spectrogram.compressed, spectrogram.valid).to(torch.float64)
         scale = rescale if self.rescaling == "exact" else rescale_paper
-        return scale(F.logsigmoid(logits), kept, spectrogram.lengths)  # Eq. 3 and its rescaling
+        return scale(F.logsigmoid(logits), kept, spectrogram.lengths)
 
     def _channels(self, spectrogram: Spectrogram, importance: Tensor, kept: Tensor, n_out: int) -> list[Tensor]:
         frames, channels = spectrogram.to_warp, []
