@@ -130,7 +130,8 @@ def test_every_field_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     for kind in (FrontendSettings, ModelSettings, DataSettings, TrainingSettings):
         monkeypatch.setattr(kind, "__getattribute__", _recorder(read))
     table = find_clips(make_sounds(tmp_path / "sounds", n_a_class=4))
-    fit(small_recipe("training.epochs=1", "training.patience=1", "data.mixup=0.5"), table, tmp_path / "run")
+    recipe = small_recipe("training.epochs=2", "training.schedule_start=1", "training.patience=1", "data.mixup=0.5")
+    fit(recipe, table, tmp_path / "run")
     for resolution in get_args(ResolutionName):
         build_frontend(FrontendSettings(resolution=resolution))
     build_classifier(FrontendSettings(), ModelSettings(backbone="test_efficientnet", head="attention"), ("a", "b"))
