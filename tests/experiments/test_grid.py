@@ -136,8 +136,10 @@ def test_a_cell_finished_just_before_the_claim_is_not_done_again(tmp_path: Path)
 
 def test_two_processes_share_a_grid(tmp_path: Path) -> None:
     with start(tmp_path, 0.3) as first, start(tmp_path, 0.3) as second:
-        counts = [int(process.communicate(timeout=60)[0]) for process in (first, second)]
-    assert sum(counts) == 6
+        answers = [process.communicate(timeout=60) for process in (first, second)]
+    assert sum(int(count) for count, _ in answers) == 6
+    waits = [line for _, said in answers for line in said.splitlines() if line.startswith("waiting")]
+    assert all(line.startswith("waiting for 1 cells") for line in waits)  # what the other one is at, no more
     begun = (tmp_path / "log").read_text().splitlines()
     assert sorted(begun) == sorted(cell.name for cell in CELLS)  # none twice
     assert Store(tmp_path).names() == sorted(begun)

@@ -89,7 +89,8 @@ def run_grid(cells: Sequence[Cell], store: Store, work: Work, say: Say | None = 
     waiting = [cell for cell in cells if not store.has(cell.name)]
     told = False
     while waiting:
-        waiting = [cell for cell in waiting if not run.settle(cell)]
+        held = [cell for cell in waiting if not run.settle(cell)]
+        waiting = [cell for cell in held if not store.has(cell.name)]  # most were finished while we went on
         if waiting and not told:
             run.say(f"waiting for {len(waiting)} cells that other processes work on")
             told = True
