@@ -167,7 +167,7 @@ class ConvAvgPool(Resolution):
         x, valid = spectrogram.compressed, spectrogram.valid
         if valid is not None:
             x, valid = x.masked_fill(~valid[:, None], 0), valid.to(x.dtype)
-        x = x.contiguous()  # as in FrameImportance
+        x = x.mT.contiguous().mT  # as in FrameImportance
         for block in self.blocks:
             x = block(x, valid)
         return _plain_output(Warp(importance, n_out).mean(x), kept, spectrogram, importance)

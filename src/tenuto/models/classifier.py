@@ -74,10 +74,15 @@ class Classifier(nn.Module):
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> ClassifierOutput:
         """waveforms (batch, samples) in [-1, 1], lengths (batch,) samples or None: all -> logits"""
         resolution = self.frontend(waveforms, lengths)
-        maps = self.backbone(resolution.features, resolution.lengths)
-        n_kept = resolution.features.shape[-1]
-        valid = None if maps.ndim == 2 else self.backbone.map_lengths(resolution.lengths, n_kept, maps.shape[-1])
-        return ClassifierOutput(self.head(maps, valid), resolution)
+        kept = None if lengths is None else resolution.lengths  # without lengths there is nothing to mask
+        maps = self.backbone(resolution.features, kept)
+        if kept is not None:
+            kept = None if maps.ndim == 2 else self._map_lengths(kept, resolution.features, maps)
+        return ClassifierOutput(self.head(maps, kept), resolution)
+
+    def _map_lengths(self, kept: Tensor, features: Tensor, maps: Tensor) -> Tensor:
+        lengths: Tensor = self.backbone.map_lengths(kept, features.shape[-1], maps.shape[-1])
+        return lengths
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """logits (batch, class) -> probabilities (batch, class); with "sigmoid" they need not sum to one."""
