@@ -14,6 +14,7 @@ from tenuto.frontend.lengths import full_lengths, length_mask
 Normalizer = Literal["mean", "reduction"]
 KERNEL_SIZE = 5
 WIDTHS = (64, 32, 16, 8, 1)  # Table 6
+_LOG_ZERO = -1e6  # stands for log 0 where scores are rescaled: finite, and with ten digits left for what is added
 EMPTY_BELOW = 1e-4  # epsilon of Eqs. 4 and 7, section 3
 
 
@@ -71,7 +72,7 @@ class ResConv1d(nn.Module):
         second = _conv_norm(first, self.conv2, self.norm2, valid)
         if self.last_activation:
             second = F.leaky_relu(second, inplace=True)
-        both = first + second
+        both = first + second if torch.is_grad_enabled() else second.add_(first)
         return both if valid is None else both * valid[:, None]
 
 
@@ -133,25 +134,21 @@ def rescale(log_scores: Tensor, n_kept: Tensor, lengths: Tensor | None = None) -
     Should fewer scores than n_kept be positive, the rest is spread evenly over the valid zeros (log s' = -inf).
     Computed in float64, differentiable (the set of frames at 1 is piecewise constant).
     """
-    lengths = full_lengths(log_scores) if lengths is None else lengths
-    valid = length_mask(lengths, log_scores.shape[1])
-    scores = log_scores.to(torch.float64).masked_fill(~valid, -torch.inf)
+    scores = log_scores.to(torch.float64).clamp_min(_LOG_ZERO)  # zeros: equal, and far below all that is not zero
+    if lengths is not None:  # one frame at least, so that a clip of none divides nothing by nothing
+        scores = scores.masked_fill(~length_mask(lengths.clamp_min(1), scores.shape[1]), -torch.inf)
     wanted = n_kept.to(torch.float64)[:, None]
-    positive = valid & (scores > -torch.inf)
-    n_positive = positive.sum(1, keepdim=True)
     with torch.no_grad():
         ordered, order = scores.sort(dim=1, descending=True, stable=True)
         n_full = _n_at_one(ordered, wanted)
-        full = torch.zeros_like(valid).scatter_(1, order, length_mask(n_full[:, 0], valid.shape[1]))
-        everything = n_positive <= wanted  # every positive score is kept whole: no scale to solve for
-        full &= ~everything
-    rest = scores.masked_fill(full | ~positive, -torch.inf)
-    rest = torch.where(n_positive > 0, rest, torch.zeros_like(rest))  # a clip of zeros alone: keep it finite
-    log_scale = torch.log((wanted - n_full).clamp_min(1e-300)) - torch.logsumexp(rest, 1, keepdim=True)
-    scaled = torch.exp((rest + log_scale).clamp_max(0)).masked_fill(full, 1)
-    spread = (wanted - n_positive) / (lengths[:, None] - n_positive).clamp_min(1)
-    whole = torch.where(positive, torch.ones_like(scaled), spread.expand_as(scaled))
-    importance = torch.where(everything, whole, scaled).masked_fill(~valid, 0)
+        first = torch.arange(scores.shape[1], device=scores.device) < n_full
+        full = torch.zeros_like(first).scatter_(1, order, first)
+    log_rest = torch.logsumexp(scores.masked_fill(full, -torch.inf), 1, keepdim=True)
+    importance = torch.exp((scores + (torch.log(wanted - n_full) - log_rest)).clamp_max(0))
+    n_frames = scores.shape[1] if lengths is None else lengths[:, None]
+    importance = importance.masked_fill(wanted >= n_frames, 1)
+    if lengths is not None:
+        importance = importance.masked_fill(~length_mask(lengths, scores.shape[1]), 0)
     return importance.to(log_scores.dtype)
 
 
