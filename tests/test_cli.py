@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -99,11 +98,16 @@ def test_train_evaluate_and_what_is_left_out(tmp_path: Path, capsys: pytest.Capt
     assert "its splits are not given" in capsys.readouterr().err
 
 
+def hear_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_is_130_and_the_same_command_goes_on(tmp_path: Path) -> None:
     """In a process of its own, with warnings as errors and nothing but JSON on standard output."""
     sounds, run = make_sounds(tmp_path / "sounds"), tmp_path / "run"
     command = [*TENUTO, "train", str(sounds), "--out", str(run), "--json", *SMALL, "training.epochs=40"]
-    started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    pipe = subprocess.PIPE  # a shell that started these tests in the background made them deaf to Ctrl-C
+    started = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, preexec_fn=hear_ctrl_c)
     last = run / "checkpoints" / "last.ckpt"
     while not last.exists() and started.poll() is None:
         time.sleep(0.02)
