@@ -27,6 +27,8 @@ TOLERANCES = {
     "mel filters": Tolerance(1e-6, 0.0, "librosa keeps them in float32; they are at most 0.03"),
     "mel energies": Tolerance(1e-9, 1e-4, "float32 FFT against float64; 1e-9 is 1e-5 of an empty frame (energy 1e-4)"),
     "log of float32": Tolerance(1e-4, 0.0, "a relative error of 1e-5 in an energy, ten times over"),
+    "starts in float32": Tolerance(1e-6, 2e-6, "float64 layers whose parameters start as float32 numbers"),
+    "fast LEAF": Tolerance(1e-3, 1e-3, "what the fast form promises of its energies, and PCEN flattens"),
     "long": Tolerance(1e-5, 1e-5, "100,000 float32 importances: sums kept in float64, results in float32"),
 }
 

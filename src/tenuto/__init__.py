@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from tenuto.frontend.diffres import DiffRes
     from tenuto.frontend.filterbanks import MelSpectrogram
     from tenuto.frontend.frontend import Frontend
+    from tenuto.frontend.leaf import Leaf
+    from tenuto.frontend.pcen import PCEN
     from tenuto.frontend.resolution import AvgPool, ChangeHop, ConvAvgPool
+    from tenuto.frontend.sincnet import SincNet
+    from tenuto.frontend.time_domain import TimeDomainFilterbank
     from tenuto.frontend.warp import warp, warp_matrix
     from tenuto.models.checkpoint import load
     from tenuto.models.classifier import Classifier
@@ -22,6 +26,10 @@ _HOMES = {
     "UsageError": "tenuto.errors",
     "WorkError": "tenuto.errors",
     "MelSpectrogram": "tenuto.frontend.filterbanks",
+    "TimeDomainFilterbank": "tenuto.frontend.time_domain",
+    "SincNet": "tenuto.frontend.sincnet",
+    "PCEN": "tenuto.frontend.pcen",
+    "Leaf": "tenuto.frontend.leaf",
     "LogCompression": "tenuto.frontend.compression",
     "DiffRes": "tenuto.frontend.diffres",
     "AvgPool": "tenuto.frontend.resolution",
@@ -35,14 +43,18 @@ _HOMES = {
 }
 
 __all__ = [
+    "PCEN",
     "AvgPool",
     "ChangeHop",
     "Classifier",
     "ConvAvgPool",
     "DiffRes",
     "Frontend",
+    "Leaf",
     "LogCompression",
     "MelSpectrogram",
+    "SincNet",
+    "TimeDomainFilterbank",
     "UsageError",
     "WorkError",
     "load",

@@ -6,7 +6,10 @@ import torch
 from tenuto.errors import UsageError
 from tenuto.frontend.compression import LayerNorm, LogCompression
 from tenuto.frontend.diffres import DiffRes
+from tenuto.frontend.leaf import Leaf
 from tenuto.frontend.resolution import AvgPool, ChangeHop, ConvAvgPool, FullResolution
+from tenuto.frontend.sincnet import SincNet
+from tenuto.frontend.time_domain import TimeDomainFilterbank
 from tenuto.models.build import build_classifier, build_frontend
 from tenuto.models.heads import AttentionPooling, MeanPooling
 from tenuto.models.settings import FrontendSettings, ModelSettings
@@ -43,6 +46,43 @@ def test_every_setting_of_the_filterbank_arrives() -> None:
     filterbank = build_frontend(FrontendSettings(**values)).filterbank  # type: ignore[arg-type]
     seen = filterbank._settings | {"sample_rate": filterbank.sample_rate, "hop_length": filterbank.hop_length}
     assert {name: seen[name] for name in values} == values
+
+
+@pytest.mark.parametrize("compression", ["log-learn", "layernorm", "pcen"])
+@pytest.mark.parametrize(
+    ("filterbank", "kind"),
+    [
+        ("leaf", Leaf),
+        ("sincnet", SincNet),
+        ("sincnet+", SincNet),
+        ("time-domain", TimeDomainFilterbank),
+    ],
+)
+def test_learnable_filterbanks_learn_with_any_compression_before_diffres(
+    filterbank: str, kind: type, compression: str
+) -> None:
+    values = {"sample_rate": 8000, "win_length": 200, "hop_length": 80, "n_mels": 16}
+    values |= {"filterbank": filterbank, "compression": compression}
+    frontend = build_frontend(FrontendSettings(resolution="diffres", fps=25, **values))  # type: ignore[arg-type]
+    bank = frontend.filterbank
+    assert type(bank) is kind
+    assert (bank.sample_rate, bank.hop_length, bank.n_bands, bank.window_length) == (8000, 80, 16, 201)
+    output = frontend(0.1 * torch.randn(2, 4000), torch.tensor([4000, 2500]))
+    assert output.features.shape == (2, 3, 16, 13)
+    assert (output.features[1, ..., 8:] == 0).all()
+    (output.features * torch.randn_like(output.features)).sum().backward()
+    parameters = [*bank.parameters(), *frontend.compression.parameters()]
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() and (p.grad != 0).any() for p in parameters)
+
+
+def test_learnable_filterbanks_start_as_published() -> None:
+    leaf = build_frontend(FrontendSettings(filterbank="leaf", n_mels=40)).filterbank
+    assert isinstance(leaf, Leaf)
+    for actual, expected in zip(leaf.parameters(), Leaf().parameters(), strict=True):
+        assert torch.equal(actual, expected)
+    sincnet = build_frontend(FrontendSettings(filterbank="sincnet", f_min=200.0, n_mels=40)).filterbank
+    assert isinstance(sincnet, SincNet)
+    assert sincnet.bands_hz()[0].min() == 400
 
 
 def test_every_setting_of_diffres_arrives() -> None:

@@ -41,8 +41,11 @@ class Filterbank(nn.Module, ABC):
         self._settings = settings  # what `with_hop` builds the same filterbank from
 
     @abstractmethod
-    def energies(self, waveforms: Tensor) -> Tensor:
-        """Waveforms (batch, samples) in [-1, 1] -> energies (batch, band, ceil(samples / hop_length))."""
+    def energies(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Waveforms (batch, samples) in [-1, 1] -> energies (batch, band, ceil(samples / hop_length)).
+
+        lengths (batch,): samples beyond which the waveforms are zeros already; None: no such padding.
+        """
 
     def n_frames(self, lengths: IntOrTensor) -> IntOrTensor:
         """Frames of clips of so many samples; an int gives an int, a tensor a tensor."""
@@ -73,7 +76,7 @@ class Filterbank(nn.Module, ABC):
                 return self.energies(waveforms)
             check_lengths(lengths, waveforms, "sample")
             inside = length_mask(lengths, waveforms.shape[1])
-            energies = self.energies(waveforms.masked_fill(~inside, 0))
+            energies = self.energies(waveforms.masked_fill(~inside, 0), lengths)
             valid = length_mask(self.n_frames(lengths), energies.shape[-1])
             return energies.masked_fill(~valid[:, None], 0)
 
@@ -118,7 +121,7 @@ class MelSpectrogram(Filterbank):
         self.register_buffer("window", window, persistent=False)
         self.register_buffer("filters", filters.T.contiguous(), persistent=False)  # (bin, band)
 
-    def energies(self, waveforms: Tensor) -> Tensor:
+    def energies(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Waveforms (batch, samples) -> energies (batch, band, frame); in memory a frame's bands lie together."""
         wanted = self.n_frames(waveforms.shape[1])
         after = (wanted - 1) * self.hop_length + self.n_fft - self.n_fft // 2 - waveforms.shape[1]

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from tenuto.frontend.compression import Compression, LayerNorm, LogCompression
 from tenuto.frontend.diffres import DiffRes
 from tenuto.frontend.filterbanks import Filterbank, MelSpectrogram
 from tenuto.frontend.frontend import Frontend
+from tenuto.frontend.leaf import Leaf
+from tenuto.frontend.pcen import PCEN
 from tenuto.frontend.resolution import AvgPool, ChangeHop, ConvAvgPool, FullResolution, Resolution
+from tenuto.frontend.sincnet import SincNet
 from tenuto.frontend.spec_augment import SpecAugment
+from tenuto.frontend.time_domain import TimeDomainFilterbank
 from tenuto.models.backbones import SBCNN, Backbone, TimmBackbone
 from tenuto.models.classifier import Activation, Classifier, check_labels
 from tenuto.models.heads import AttentionPooling, Head, MeanPooling
@@ -48,7 +53,32 @@ def build_classifier(
 
 
 def _filterbank(settings: FrontendSettings) -> Filterbank:
-    assert settings.filterbank == "mel"
+    match settings.filterbank:
+        case "mel":
+            return _mel(settings)
+        case "leaf":
+            return Leaf(**_window(settings), **_gabor(settings))
+        case "time-domain":
+            return TimeDomainFilterbank(**_window(settings), **_gabor(settings))
+        case "sincnet" | "sincnet+":
+            plus = settings.filterbank == "sincnet+"
+            return SincNet(**_window(settings), f_min=settings.f_min or 50.0, plus=plus)
+
+
+def _window(settings: FrontendSettings) -> dict[str, Any]:
+    window_length = settings.win_length + 1 - settings.win_length % 2  # 25 ms: 401 samples, as published
+    chosen = {"n_filters": settings.n_mels, "sample_rate": settings.sample_rate}
+    return chosen | {"window_length": window_length, "hop_length": settings.hop_length}
+
+
+def _gabor(settings: FrontendSettings) -> dict[str, Any]:
+    """LEAF's range, 60 Hz to 7800 Hz of 16 kHz, and start, which is made for 16 kHz: elsewhere the analytic one."""
+    f_max = settings.f_max or settings.sample_rate * 7800 / 16000
+    start = "published" if settings.sample_rate == 16000 else "analytic"
+    return {"f_min": settings.f_min or 60.0, "f_max": f_max, "start": start}
+
+
+def _mel(settings: FrontendSettings) -> MelSpectrogram:
     return MelSpectrogram(
         sample_rate=settings.sample_rate,
         n_fft=settings.n_fft,
@@ -71,6 +101,8 @@ def _compression(settings: FrontendSettings) -> Compression:
             return LogCompression(learnable=True)
         case "layernorm":
             return LayerNorm(settings.n_mels)
+        case "pcen":
+            return PCEN(settings.n_mels)
 
 
 def _resolution(settings: FrontendSettings) -> Resolution:

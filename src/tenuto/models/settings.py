@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from tenuto.errors import UsageError
 
-FilterbankName = Literal["mel"]
-CompressionName = Literal["log", "log10000", "log-learn", "layernorm"]
+FilterbankName = Literal["mel", "leaf", "sincnet", "sincnet+", "time-domain"]
+CompressionName = Literal["log", "log10000", "log-learn", "layernorm", "pcen"]
 ResolutionName = Literal["none", "diffres", "avgpool", "convavgpool", "changehop"]
 
 S = TypeVar("S")
@@ -27,14 +27,14 @@ class FrontendSettings:
         UsageError: where values do not fit each other (more frames a second than the spectrogram has, ...).
     """
 
-    filterbank: FilterbankName = "mel"
+    filterbank: FilterbankName = "mel"  # learnable ones: n_mels filters of win_length taps, the next odd number
     sample_rate: int = 16000
     n_fft: int = 512
     win_length: int = 400  # samples: 25 ms at 16 kHz
     hop_length: int = 160  # samples: 10 ms at 16 kHz
     n_mels: int = 128
-    f_min: float = 0.0  # Hz
-    f_max: float | None = None  # Hz; None: half the sample rate
+    f_min: float = 0.0  # Hz; 0 is 60 for leaf and time-domain, 50 for sincnet, as published
+    f_max: float | None = None  # Hz; None: half the sample rate, for leaf and time-domain 7800 Hz of 16 kHz
     mel_scale: Literal["slaney", "htk"] = "slaney"
     compression: CompressionName = "log"
     resolution: ResolutionName = "none"

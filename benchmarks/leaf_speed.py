@@ -1,0 +1,106 @@
+"""What LEAF costs, in log-mels: forward, and forward with backward, PCEN included; and how near it is to itself.
+
+    python benchmarks/leaf_speed.py [--rounds 9] [--threads 2]
+
+The unit is the forward of a plain log-mel (torch.stft of 512 samples, 25 ms Hann, 10 ms hop, power, 128 bands, log) on
+the same clip, in the same round. Error: norm of the difference to the direct form over its norm, in the worst
+band, before compression, for recordings named by TENUTO_DATA (their loudest are as a rule the nearest), in float64.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import interleaved
+import torch
+from torch import Tensor
+
+from tenuto import PCEN, Leaf
+from tenuto.frontend.mel import mel_matrix
+
+SECONDS, RATE_HZ = 10, 16000
+
+
+def log_mel() -> Callable[[Tensor], Tensor]:
+    window, matrix = torch.hann_window(400), mel_matrix(128, 512, RATE_HZ)
+
+    def forward(waveforms: Tensor) -> Tensor:
+        spectrum = torch.stft(waveforms, 512, 160, 400, window, return_complex=True)
+        return torch.log(matrix @ (spectrum.real.square() + spectrum.imag.square()) + 1.19e-7)
+
+    return forward
+
+
+def candidates(n_filters: int, waveforms: Tensor, with_direct: bool) -> dict[str, interleaved.Call]:
+    """Calls by name; the direct form only where asked for, since it takes seconds."""
+    calls: dict[str, interleaved.Call] = {"log-mel": no_gradient(log_mel(), waveforms)}
+    for method in ("fft", "direct") if with_direct else ("fft",):
+        layer = torch.nn.Sequential(Leaf(n_filters, method=method), PCEN(n_filters))
+        calls[f"{method} forward"] = no_gradient(layer, waveforms)
+        calls[f"{method} both"] = with_gradient(layer, waveforms)
+    pcen, energies = PCEN(n_filters), torch.rand(len(waveforms), n_filters, SECONDS * 100)
+    return calls | {"PCEN forward": no_gradient(pcen, energies)}
+
+
+def no_gradient(layer: Callable[[Tensor], Tensor], batch: Tensor) -> interleaved.Call:
+    def call() -> None:
+        with torch.no_grad():
+            layer(batch)
+
+    return call
+
+
+def with_gradient(layer: torch.nn.Module, batch: Tensor) -> interleaved.Call:
+    def call() -> None:
+        layer.zero_grad()
+        layer(batch).mean().backward()
+
+    return call
+
+
+def recordings(n_each: int = 3) -> list[Tensor]:
+    """Clips (1, samples) of up to 5 seconds from each set under TENUTO_DATA; none where that is not set."""
+    from tenuto.data.audio import read
+
+    root = os.environ.get("TENUTO_DATA")
+    if not root:
+        return []
+    clips = []
+    for pattern in ("esc10/audio/*.ogg", "fsdd/recordings/*.wav", "philharmonia/*/*.mp3"):
+        paths = sorted(Path(root).glob(pattern))
+        clips += [read(path, RATE_HZ, seconds=5.0) for path in paths[:: len(paths) // n_each + 1]]
+    return [torch.as_tensor(clip)[None] for clip in clips]
+
+
+def worst_error(n_filters: int, clips: list[Tensor]) -> float:
+    direct, fast = Leaf(n_filters, method="direct").double(), Leaf(n_filters)
+    worst = 0.0
+    with torch.no_grad():
+        for clip in clips:
+            expected = direct(clip.double())
+            difference = (fast(clip) - expected).norm(dim=-1)
+            worst = max(worst, float(torch.where(difference > 0, difference / expected.norm(dim=-1), 0).max()))
+    return worst
+
+
+def main() -> None:
+    options = interleaved.arguments("What LEAF costs, in log-mels", rounds=9)
+    clips, rows = recordings(), []
+    for n_filters in (40, 128):
+        for batch in (1, 8):
+            waveforms = 0.1 * torch.randn(batch, SECONDS * RATE_HZ)
+            calls = candidates(n_filters, waveforms, with_direct=batch == 1)
+            seconds = interleaved.seconds_by_round(calls, options.rounds)
+            error = f"{worst_error(n_filters, clips):.1e} ({len(clips)} clips)" if clips and batch == 1 else ""
+            for name in list(calls)[1:]:
+                ratio = interleaved.spread(interleaved.ratios(seconds, name, "log-mel"))
+                near = error if name.startswith("fft") else ""
+                rows.append([str(n_filters), str(batch), name, ratio, near])
+    print(f"{interleaved.machine()}; {SECONDS} s clips at {RATE_HZ} Hz, {options.rounds} rounds\n")
+    print(interleaved.table(["filters", "batch", "what", "log-mels [smallest largest]", "worst band's error"], rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""What the learnable filterbanks share: where their frames lie, and the direct form, sample by sample.
+
+The published LEAF pads as TensorFlow's "same" does: frames lie evenly between the ends of the clip, which at
+clips of whole hops puts frame k's centre in the middle of its hop:
+
+    samples           |0        hop       2 hop     3 hop|     ceil(samples / hop) frames
+    window of 0   [-------+-------]
+    window of 1             [-------+-------]
+    window of 2                       [-------+-------]
+
+`line_up` shifts every clip so that frame k's window begins at sample k x hop; a clip's own length decides how
+far, so that neither its batch nor its padding does. What a filter says outside the clip counts as zero.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tenuto.frontend.lengths import n_frames
+
+Alignment = Literal["published", "centred"]  # centred: frame k at sample k x hop, as MelSpectrogram has it
+
+
+class LinedUp(NamedTuple):
+    """Clips shifted so that the window of frame k is samples [k hop, k hop + window) of what filters say.
+
+    Around that stand the samples that a filter as long as the window reaches for: (window - 1) // 2 before it and
+    window // 2 behind.
+    """
+
+    samples: Tensor  # (batch, (frame - 1) hop + 2 window - 1), zero outside the clip
+    inside: Tensor  # bool (batch or 1, (frame - 1) hop + window), true where a filter's centre lies in the clip
+    frames: Tensor  # (batch or 1,) valid frames of each clip
+    n_frames: int  # of the batch
+
+
+def line_up(waveforms: Tensor, lengths: Tensor | None, window: int, hop: int, alignment: Alignment) -> LinedUp:
+    """Waveforms (batch, samples) and lengths (batch,) or None -> LinedUp."""
+    n_samples = waveforms.shape[1]
+    n = n_frames(n_samples, hop)
+    n_lined = (n - 1) * hop + window
+    counts = torch.tensor([n_samples], device=waveforms.device) if lengths is None else lengths
+    frames = n_frames(counts, hop)
+    before = ((frames - 1) * hop + window - counts).clamp_min(0) // 2
+    if alignment == "centred":
+        before = torch.full_like(before, (window - 1) // 2)
+    reach = (window - 1) // 2
+    index = torch.arange(n_lined + window - 1, device=waveforms.device) - reach - before[:, None]
+    inside = (index >= 0) & (index < counts[:, None])
+    if lengths is None:  # one shift for all
+        start = reach + int(before)
+        samples = F.pad(waveforms, (start, n_lined + window - 1 - start - n_samples))
+    else:
+        samples = waveforms.gather(1, index.clamp(0, n_samples - 1)).masked_fill(~inside, 0)
+    return LinedUp(samples, inside[:, reach : reach + n_lined], frames, n)
+
+
+def correlate(padded: Tensor, filters: Tensor) -> Tensor:
+    """padded (batch, samples + size - 1) and real filters (band, size) -> (batch, band, samples)."""
+    return F.conv1d(padded[:, None], filters[:, None])
+
+
+def squared_modulus(padded: Tensor, filters: Tensor) -> Tensor:
+    """padded (batch, samples + size - 1) and complex filters (band, size) -> energies (batch, band, samples)."""
+    parts = correlate(padded, torch.cat([filters.real, filters.imag])).square()
+    n_bands = filters.shape[0]
+    return parts[:, :n_bands] + parts[:, n_bands:]
+
+
+def pool(values: Tensor, windows: Tensor, hop: int) -> Tensor:
+    """values (batch, band, samples) under windows (band, size), one each hop -> (batch, band, frame)."""
+    return F.conv1d(values, windows[:, None], stride=hop, groups=values.shape[1])
+
+
+def direct_energies(lined: LinedUp, filters: Tensor, windows: Tensor, hop: int) -> Tensor:
+    """LEAF by its definition: complex filters (band, size), squared modulus, windows -> (batch, band, frame)."""
+    energies = squared_modulus(lined.samples, filters)
+    return pool(energies.masked_fill(~lined.inside[:, None], 0), windows, hop)

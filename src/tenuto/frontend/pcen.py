@@ -1,0 +1,139 @@
+"""Per-channel energy normalisation (arXiv 1607.05666), learnable as in LEAF, its recursion in blocks."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tenuto.errors import UsageError
+from tenuto.frontend.compression import Compression
+from tenuto.frontend.impulse_responses import project
+from tenuto.frontend.lengths import check_lengths, length_mask
+
+_ENERGY_FLOOR = 1e-5  # LEAF floors what its filterbank says before PCEN sees it
+_DELTA_MIN = 1e-4  # delta ** (1 / root) has no slope at 0, and none below (the published layer's NaN)
+_ONE_BLOCK = 8  # frames, up to which one block is all
+_BLOCK = 32  # frames, at most: a block costs half as many products a frame, its carry one in so many
+
+
+def smooth(energies: Tensor, coefficient: Tensor, before: Tensor, floor: float = 0.0) -> Tensor:
+    """M[k] = (1 - s) M[k - 1] + s E[k], exactly, plus floor: energies (batch, band, frame) -> the same shape.
+
+    coefficient s (band,) in [0, 1]; before (batch, band): M of the frame before the first.
+    """
+    return _recur(energies, coefficient, 1 - coefficient, before, floor)
+
+
+def _recur(values: Tensor, gain: Tensor, decay: Tensor, before: Tensor, floor: float = 0.0) -> Tensor:
+    """y[k] = decay y[k - 1] + gain x[k] (batch, band, frame), y[-1] = before (batch, band); plus floor.
+
+    Within a block of frames that is a triangular matrix; what blocks hand on follows the same recursion, with the
+    decay of a whole block. (So nothing is ever divided by a power of the decay, which may underflow.)
+    """
+    n_frames = values.shape[-1]
+    size = _block_length(n_frames)
+    n_blocks = -(-n_frames // size)
+    if n_blocks * size > n_frames:
+        values = F.pad(values, (0, n_blocks * size - n_frames))
+    blocks = values.view(*values.shape[:2], n_blocks, size)
+    exponents, lag, later = _lags(size, decay.device, decay.dtype)
+    powers = decay[:, None].pow(exponents)  # (band, size + 1)
+    within = (gain[:, None] * powers)[:, lag] * later  # (band, from, to)
+    starts = before[..., None]
+    if n_blocks > 1:
+        ends = (blocks[:, :, :-1] @ within[:, :, -1:]).squeeze(-1)
+        starts = torch.cat([starts, _recur(ends, torch.ones_like(decay), powers[:, -1], before)], -1)
+    carried = torch.addcmul(values.new_tensor(floor), starts[..., None], powers[:, None, 1:])  # of each block's frames
+    weights = within.expand(values.shape[0], -1, -1, -1).flatten(0, 1)
+    recurred = torch.baddbmm(carried.flatten(0, 1), blocks.flatten(0, 1), weights)
+    return recurred.view(values.shape)[..., :n_frames]
+
+
+@lru_cache(maxsize=64)
+def _lags(size: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """Exponents 0 .. size, lags (from, to) from 0 on, and one where `to` does not lie before `from`, zero elsewhere."""
+    frame = torch.arange(size, device=device)
+    lag = frame - frame[:, None]
+    return torch.arange(size + 1, device=device, dtype=dtype), lag.clamp_min(0), (lag >= 0).to(dtype)
+
+
+def _block_length(n_frames: int) -> int:
+    """Near the root of a short clip, so that its matrices are small beside it; a divisor, where there is one."""
+    if n_frames <= _ONE_BLOCK:
+        return n_frames
+    most = min(_BLOCK, max(4, round(0.6 * math.sqrt(n_frames))))
+    return next((size for size in range(most, most // 2, -1) if n_frames % size == 0), most)
+
+
+class PCEN(Compression):
+    """(E / (floor + M)^alpha + delta)^(1 / root) - delta^(1 / root) of energies E (batch, n_bands, frame).
+
+    M is the running mean of each band, M[k] = (1 - s) M[k - 1] + s E[k], and starts at the first frame's energy.
+    Energies are floored at 1e-5 first, as LEAF does. All but the floors are learnable, one a band: alpha in [0, 1],
+    s (`smoothing`) in [0, 1], delta >= 1e-4, root >= 1. Defaults are LEAF's (arXiv 2101.08596).
+
+    Limits: alpha 0 is a plain root; smoothing 1 divides each energy by itself; a constant c gives
+    (c^(1 - alpha) + delta)^(1 / root) - delta^(1 / root) in every frame. Non-negative.
+
+    Raises UsageError for a start outside these bounds.
+    """
+
+    along_time = True
+
+    def __init__(
+        self,
+        n_bands: int,
+        alpha: float = 0.96,
+        smoothing: float = 0.04,
+        delta: float = 2.0,
+        root: float = 2.0,
+        floor: float = 1e-12,
+    ) -> None:
+        super().__init__()
+        bounds = {"alpha": (alpha, 0, 1), "smoothing": (smoothing, 0, 1), "delta": (delta, _DELTA_MIN, math.inf)}
+        for name, (value, low, high) in (bounds | {"root": (root, 1, math.inf)}).items():
+            if not low <= value <= high:
+                raise UsageError(f"{name} is {value}; wanted {low:g} to {high:g}")
+        self.n_bands, self.floor = n_bands, floor
+        self.alpha = nn.Parameter(torch.full((n_bands,), alpha))
+        self.smoothing = nn.Parameter(torch.full((n_bands,), smoothing))
+        self.delta = nn.Parameter(torch.full((n_bands,), delta))
+        self.root = nn.Parameter(torch.full((n_bands,), root))
+
+    def forward(self, energies: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Energies (batch, band, frame), lengths (batch,) in frames -> the same shape, zero beyond lengths."""
+        compressed, _ = self.chunk(energies)
+        if lengths is None:
+            return compressed
+        check_lengths(lengths, energies, "frame")
+        return compressed.masked_fill(~length_mask(lengths, energies.shape[-1])[:, None], 0)
+
+    def chunk(self, energies: Tensor, mean: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """A stretch of a longer sound: energies (batch, band, frame) -> compressed, and M of its last frame.
+
+        mean (batch, band): what the stretch before returned; None at the start. Stretches one after the other say
+        what one pass over all of them says.
+        """
+        if energies.dim() != 3 or energies.shape[1] != self.n_bands or energies.shape[2] == 0:
+            raise UsageError(f"energies are {tuple(energies.shape)}; wanted (batch, {self.n_bands}, at least 1 frame)")
+        with torch.autocast(energies.device.type, enabled=False):
+            energies = energies.float() if energies.dtype in (torch.float16, torch.bfloat16) else energies
+            energies = energies.clamp_min(_ENERGY_FLOOR).contiguous()
+            before = energies[..., 0] if mean is None else mean
+            floored = smooth(energies, self._bounded(self.smoothing, 0, 1, energies), before, self.floor)
+            alpha = self._bounded(self.alpha, 0, 1, energies)[:, None]
+            delta = self._bounded(self.delta, _DELTA_MIN, math.inf, energies)[:, None]
+            power = 1 / self._bounded(self.root, 1, math.inf, energies)[:, None]
+            gain = floored.pow(-alpha)
+            return torch.addcmul(delta, energies, gain).pow(power) - delta.pow(power), floored[..., -1] - self.floor
+
+    @staticmethod
+    def _bounded(parameter: Tensor, low: float, high: float, like: Tensor) -> Tensor:
+        return project(parameter, low, high).to(like.dtype)
+
+    def extra_repr(self) -> str:
+        return f"n_bands={self.n_bands}"
