@@ -119,7 +119,7 @@ def test_a_folder_with_clips_csv_is_read_by_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["auto", *(row.name for row in LAYOUTS)])
 def test_no_such_source(tmp_path: Path, layout: str) -> None:
-    with pytest.raises(UsageError, match="no such folder or file; wanted ESC-50's layout"):
+    with pytest.raises(UsageError, match="no such folder or file; wanted a folder of class folders"):
         find_clips(tmp_path / "nothing", layout)
 
 
@@ -132,7 +132,7 @@ def test_a_layout_that_is_named_and_not_there(tmp_path: Path, layout: str) -> No
 
 
 def test_an_unknown_layout(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no data layout 'esc': wanted auto, esc50, esc10, csv, fsdd, folders"):
+    with pytest.raises(UsageError, match=r"no data layout 'esc': wanted auto, esc50, esc10, .*, csv, fsdd, folders"):
         find_clips(tmp_path, "esc")
 
 
