@@ -28,6 +28,14 @@ class Backbone(nn.Module, ABC):
         return scale_lengths(lengths, n_kept, n_out)
 
 
+def glorot(module: nn.Module) -> None:
+    """Glorot's uniform weights and zero biases, as the small models were published with; for `Module.apply`."""
+    if isinstance(module, (nn.Conv2d, nn.Linear)):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
 class SBCNN(Backbone):
     """SB-CNN (Salamon and Bello 2017; the post's "SB-CNN"), up to its dense layer of 64 units.
 
@@ -76,6 +84,8 @@ class SBCNN(Backbone):
             )
         self.dropout = nn.Dropout(0.5)
         self.dense = nn.Conv2d(48, self.n_features, (bands, frames))
+        if n_frames is not None:
+            self.apply(glorot)
 
     @classmethod
     def published(cls, in_channels: int = 1) -> SBCNN:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tenuto.errors import UsageError
 from tenuto.frontend.compression import Compression, LayerNorm, LogCompression
 from tenuto.frontend.diffres import DiffRes
 from tenuto.frontend.filterbanks import Filterbank, MelSpectrogram
@@ -15,10 +16,13 @@ from tenuto.frontend.resolution import AvgPool, ChangeHop, ConvAvgPool, FullReso
 from tenuto.frontend.sincnet import SincNet
 from tenuto.frontend.spec_augment import SpecAugment
 from tenuto.frontend.time_domain import TimeDomainFilterbank
-from tenuto.models.backbones import SBCNN, Backbone, TimmBackbone
+from tenuto.models.backbones import SBCNN, Backbone, TimmBackbone, glorot
 from tenuto.models.classifier import Activation, Classifier, check_labels
-from tenuto.models.heads import AttentionPooling, Head, MeanPooling
+from tenuto.models.heads import AttentionPooling, ClassScores, Head, MeanPooling
+from tenuto.models.prototypes import Prototypes
 from tenuto.models.settings import FrontendSettings, ModelSettings
+from tenuto.models.timbre import Timbre
+from tenuto.models.vgg import VGG
 
 
 def build_frontend(settings: FrontendSettings) -> Frontend:
@@ -45,9 +49,13 @@ def build_classifier(
         WorkError: pretrained weights that cannot be had.
     """
     check_labels(labels, multi_label, activation)  # before anything is built or fetched
+    if model.head == "prototypes" and activation != "softmax":
+        raise UsageError("head='prototypes' tells classes apart by distance, one a clip: use activation='softmax'")
     front = build_frontend(frontend)
-    backbone = _backbone(model, front)
+    backbone = _backbone(model, front, len(labels))
     head = _head(model, backbone.n_features, len(labels))
+    if model.n_frames is not None:
+        head.apply(glorot)
     settings = (frontend, model)
     return Classifier(front, backbone, head, labels, multi_label=multi_label, activation=activation, settings=settings)
 
@@ -135,13 +143,26 @@ def _diffres(settings: FrontendSettings) -> DiffRes:
     )
 
 
-def _backbone(settings: ModelSettings, frontend: Frontend) -> Backbone:
-    if settings.backbone == "sbcnn":
-        return SBCNN(frontend.n_channels, frontend.n_bands)
-    return TimmBackbone(settings.backbone, frontend.n_channels, settings.pretrained)
+def _backbone(settings: ModelSettings, frontend: Frontend, n_classes: int) -> Backbone:
+    n_channels, n_bands = frontend.n_channels, frontend.n_bands
+    match settings.backbone:
+        case "sbcnn":  # as the post has it, batch norm is at its input alone
+            return SBCNN(n_channels, n_bands, settings.n_frames, batch_norm=settings.n_frames is None)
+        case "vgg":
+            return VGG(n_channels, n_bands, settings.n_filters, settings.n_frames)
+        case "timbre":
+            return Timbre(n_channels, n_bands, n_classes, settings.n_frames)
+        case name:
+            return TimmBackbone(name, n_channels, settings.pretrained)
 
 
 def _head(settings: ModelSettings, n_features: int, n_classes: int) -> Head:
-    if settings.head == "attention":
-        return AttentionPooling(n_features, n_classes, settings.n_heads)
-    return MeanPooling(n_features, n_classes, settings.dropout)
+    match settings.head:
+        case "attention":
+            return AttentionPooling(n_features, n_classes, settings.n_heads)
+        case "mean":
+            return MeanPooling(n_features, n_classes, settings.dropout)
+        case "prototypes":
+            return Prototypes(n_features, n_classes, settings.n_embedding, settings.dropout)
+        case "none":
+            return ClassScores(n_classes)

@@ -12,6 +12,7 @@ from tenuto.errors import UsageError
 from tenuto.frontend.frontend import Frontend
 from tenuto.models.backbones import Backbone
 from tenuto.models.heads import Head
+from tenuto.models.prototypes import Prototypes
 from tenuto.models.settings import FrontendSettings, ModelSettings
 
 if TYPE_CHECKING:
@@ -73,12 +74,28 @@ class Classifier(nn.Module):
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> ClassifierOutput:
         """waveforms (batch, samples) in [-1, 1], lengths (batch,) samples or None: all -> logits"""
+        maps, valid, resolution = self._maps(waveforms, lengths)
+        return ClassifierOutput(self.head(maps, valid), resolution)
+
+    def embed(self, waveforms: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, ResolutionOutput]:
+        """What a head of prototypes measures distances between: waveforms -> embeddings (batch, feature).
+
+        Raises:
+            UsageError: another head.
+        """
+        if not isinstance(self.head, Prototypes):
+            raise UsageError(f"embeddings are of a head of prototypes, and this is {type(self.head).__name__}")
+        maps, valid, resolution = self._maps(waveforms, lengths)
+        return self.head.embed(maps, valid), resolution
+
+    def _maps(self, waveforms: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None, ResolutionOutput]:
+        """Maps or vectors of the backbone, valid frames of the maps (batch,) or None: all, the front end's output."""
         resolution = self.frontend(waveforms, lengths)
         kept = None if lengths is None else resolution.lengths  # without lengths there is nothing to mask
         maps = self.backbone(resolution.features, kept)
         if kept is not None:
             kept = None if maps.ndim == 2 else self._map_lengths(kept, resolution.features, maps)
-        return ClassifierOutput(self.head(maps, kept), resolution)
+        return maps, kept, resolution
 
     def _map_lengths(self, kept: Tensor, features: Tensor, maps: Tensor) -> Tensor:
         lengths: Tensor = self.backbone.map_lengths(kept, features.shape[-1], maps.shape[-1])

@@ -1,4 +1,4 @@
-"""Maps to logits: attention pooling as in PSLA, and the mean."""
+"""Maps to logits: attention pooling as in PSLA, the mean, and nothing. (`Prototypes` has a file of its own.)"""
 
 from __future__ import annotations
 
@@ -70,14 +70,29 @@ class MeanPooling(Head):
     def forward(self, maps: Tensor, lengths: Tensor | None = None) -> Tensor:
         """maps (batch, feature, band', frame') -> logits (batch, class)"""
         with torch.autocast(maps.device.type, enabled=False):
-            frames = _frames(maps.float())
-            if lengths is None:
-                mean = frames.mean(-1)
-            else:
-                mask = length_mask(lengths, frames.shape[-1])[:, None, :]
-                mean = (frames * mask).sum(-1) / lengths[:, None]
-            logits: Tensor = self.linear(self.dropout(mean))
+            logits: Tensor = self.linear(self.dropout(mean_of_frames(maps.float(), lengths)))
             return logits
+
+
+class ClassScores(Head):
+    """Nothing more: the backbone's vectors are the logits (`Timbre`)."""
+
+    def __init__(self, n_classes: int) -> None:
+        super().__init__()
+        self.n_classes = n_classes
+
+    def forward(self, maps: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """vectors (batch, class) -> logits (batch, class), the same"""
+        return maps.float()
+
+
+def mean_of_frames(maps: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """The mean over bands and valid frames: (batch, feature, band', frame') or vectors -> (batch, feature)"""
+    frames = _frames(maps)
+    if lengths is None:
+        return frames.mean(-1)
+    mask = length_mask(lengths, frames.shape[-1])[:, None, :]
+    return (frames * mask).sum(-1) / lengths[:, None]
 
 
 def _frames(maps: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from tenuto.errors import UsageError
 FilterbankName = Literal["mel", "leaf", "sincnet", "sincnet+", "time-domain"]
 CompressionName = Literal["log", "log10000", "log-learn", "layernorm", "pcen"]
 ResolutionName = Literal["none", "diffres", "avgpool", "convavgpool", "changehop"]
+SMALL_MODELS = ("sbcnn", "vgg", "timbre")  # the post's; any other backbone is timm's
 
 S = TypeVar("S")
 
@@ -95,18 +96,33 @@ class ModelSettings:
         UsageError: where a value is out of its range.
     """
 
-    backbone: str = "sbcnn"  # or any timm name
+    backbone: str = "sbcnn"  # "sbcnn", "vgg", "timbre", or any timm name
     pretrained: bool = False
-    head: Literal["attention", "mean"] = "mean"
+    head: Literal["attention", "mean", "prototypes", "none"] = "mean"  # "none" is timbre's: its maxima are the scores
     n_heads: int = 4  # of the attention head
-    dropout: float = 0.5  # of the mean head
+    dropout: float = 0.5  # of the mean head and of prototypes
+    n_filters: int = 32  # of each layer of vgg; the post's: 32, with prototypes 128
+    n_embedding: int = 10  # features of the space prototypes lie in
+    n_frames: int | None = None  # sbcnn, vgg, timbre as published, for excerpts of so many frames; None: of any length
 
     def __post_init__(self) -> None:
-        _check(bool(self.backbone), "backbone", self.backbone, "'sbcnn' or the name of a timm model")
-        _check(self.n_heads > 0, "n_heads", self.n_heads, "above 0")
+        _check(bool(self.backbone), "backbone", self.backbone, "'sbcnn', 'vgg', 'timbre' or the name of a timm model")
+        for name in ("n_heads", "n_filters", "n_embedding", "n_frames"):
+            value = getattr(self, name)
+            _check(value is None or value > 0, name, value, "above 0")
         _check(0 <= self.dropout < 1, "dropout", self.dropout, "from 0 to below 1")
-        if self.backbone == "sbcnn" and self.pretrained:
-            raise UsageError("pretrained=true: 'sbcnn' has no pretrained weights, choose a timm model")
+        if (self.backbone == "timbre") != (self.head == "none"):
+            raise UsageError(
+                f"backbone={self.backbone!r} with head={self.head!r}: timbre's maxima are the scores already, "
+                "so head=none belongs to it and to no other"
+            )
+        if self.backbone in SMALL_MODELS and self.pretrained:
+            raise UsageError(f"pretrained=true: {self.backbone!r} has no pretrained weights, choose a timm model")
+        if self.backbone not in SMALL_MODELS and self.n_frames is not None:
+            raise UsageError(
+                f"n_frames={self.n_frames} is for {', '.join(SMALL_MODELS)}: leave it out, "
+                f"{self.backbone!r} takes any number of frames"
+            )
 
 
 def settings_from_dict(cls: type[S], values: Mapping[str, Any], where: str = "") -> S:

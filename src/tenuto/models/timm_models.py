@@ -54,7 +54,9 @@ def _config(name: str, pretrained: bool) -> Any:
     if not timm.is_model(base) or (tag and name not in tagged):
         names = tagged if tag and tagged else timm.list_models()
         near = get_close_matches(name, names, n=3, cutoff=0.4) or names[:3]
-        raise UsageError(f"unknown backbone {name!r}: wanted 'sbcnn' or a timm model; nearest: {', '.join(near)}")
+        raise UsageError(
+            f"unknown backbone {name!r}: wanted 'sbcnn', 'vgg', 'timbre' or a timm model; nearest: {', '.join(near)}"
+        )
     if pretrained and not tagged:
         raise UsageError(f"timm has no pretrained weights of {name!r}: set pretrained=false, or choose another")
     return timm.get_pretrained_cfg(name)
