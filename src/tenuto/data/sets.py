@@ -6,17 +6,26 @@ import os
 from pathlib import Path
 
 from tenuto.data.clips import ClipTable
+from tenuto.data.layouts.audioset import AUDIOSET
 from tenuto.data.layouts.base import WANTED, Layout
 from tenuto.data.layouts.esc50 import ESC10, ESC50
+from tenuto.data.layouts.fsd50k import FSD50K
 from tenuto.data.layouts.fsdd import FSDD
+from tenuto.data.layouts.nsynth import NSYNTH, NSYNTH_PAPER
 from tenuto.data.layouts.plain import CSV, FOLDERS
+from tenuto.data.layouts.speechcommands import SPEECHCOMMANDS
 from tenuto.data.layouts.tut2017 import TUT2017, TUT2017_FOLDS
 from tenuto.data.layouts.urbansound8k import URBANSOUND8K
 from tenuto.errors import UsageError
 
 LAYOUTS: tuple[Layout, ...] = (
+    AUDIOSET,
+    FSD50K,
     ESC50,
     ESC10,
+    SPEECHCOMMANDS,
+    NSYNTH,
+    NSYNTH_PAPER,
     URBANSOUND8K,
     TUT2017,
     TUT2017_FOLDS,

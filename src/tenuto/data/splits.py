@@ -60,8 +60,8 @@ def split(
 
     Raises:
         UsageError: a fold that does not exist, a share outside [0, 1).
-        WorkError: no training clip, no test clip, a class that lost its training clips to the check, or fewer
-            than two classes in training (one label a clip).
+        WorkError: no training clip, no test clip, or (one label a clip) a class that lost its training clips to the
+            check, or fewer than two classes in training.
     """
     for name, share in (("valid_share", valid_share), ("test_share", test_share)):
         if not 0 <= share < 1:
@@ -142,7 +142,8 @@ def _known_labels(table: ClipTable, train: list[Clip], valid: list[Clip], test: 
     counts = count_labels(train, table.labels)
     known = tuple(label for label in table.labels if counts[label])
     unknown = [label for label in table.labels if not counts[label]]
-    _refuse_lost(table, known, unknown)
+    if not table.multi_label:
+        _refuse_lost(table, known, unknown)
     left_out: list[LeftOut] = []
     if unknown and table.multi_label:
         notes.append(f"no training clip of {_listed(unknown)}: ignored in the test")
@@ -163,7 +164,7 @@ def _refuse_lost(table: ClipTable, known: Sequence[str], unknown: Sequence[str])
                 f"{table.name}: no usable training clip of {label!r} ({n_lost} of its files were left out): "
                 "repair them, add others, or take the class out"
             )
-    if len(known) < 2 and not table.multi_label:
+    if len(known) < 2:
         raise WorkError(f"{table.name}: only {_listed(known)} has training clips; wanted two classes or more")
 
 
