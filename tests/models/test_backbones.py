@@ -5,8 +5,11 @@ import timm
 import torch
 from torch import nn
 
+from oracles import post
 from tenuto.errors import UsageError
 from tenuto.models.backbones import SBCNN, TimmBackbone
+from tenuto.models.heads import MeanPooling
+from trials import unsettled
 
 
 def n_parameters(*modules: nn.Module) -> int:
@@ -29,6 +32,13 @@ def test_published_sbcnn_is_these_layers() -> None:
     layers = [c1, nn.ReLU(), pool, c2, nn.ReLU(), pool, c3, nn.ReLU(), sbcnn.dense, nn.ReLU()]
     features = torch.randn(2, 1, 128, 128)
     torch.testing.assert_close(sbcnn(features), nn.Sequential(*layers)(features))
+
+
+def test_the_posts_sbcnn_is_the_authors() -> None:
+    sbcnn = unsettled(SBCNN(1, 128, 128, batch_norm=False)).double()  # batch norm at its input, as in the post
+    assert n_parameters(sbcnn, MeanPooling(64, 10)) == 2 + 240_784 + 650
+    features = torch.randn(2, 1, 128, 128, dtype=torch.float64) * 5 - 10
+    torch.testing.assert_close(sbcnn(features)[..., 0, 0], post.sb_cnn(features, sbcnn))  # type: ignore[arg-type]
 
 
 def test_published_sbcnn_says_what_it_does_not_take() -> None:

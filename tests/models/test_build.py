@@ -12,7 +12,9 @@ from tenuto.frontend.sincnet import SincNet
 from tenuto.frontend.time_domain import TimeDomainFilterbank
 from tenuto.models.build import build_classifier, build_frontend
 from tenuto.models.heads import AttentionPooling, MeanPooling
+from tenuto.models.prototypes import episode_loss
 from tenuto.models.settings import FrontendSettings, ModelSettings
+from trials import unsettled
 
 RATE_HZ = 16000
 
@@ -129,3 +131,70 @@ def test_wrong_names_are_refused() -> None:
         build_classifier(FrontendSettings(), ModelSettings(backbone="sbcn"), "ab")
     with pytest.raises(UsageError, match="divides by a reduction of 0"):
         build_frontend(FrontendSettings(resolution="diffres", normalizer="reduction"))
+
+
+POST = [
+    ("sbcnn", "mean"),
+    ("vgg", "mean"),
+    ("vgg", "attention"),
+    ("vgg", "prototypes"),
+    ("timbre", "none"),
+    ("sbcnn", "prototypes"),
+]
+
+
+@pytest.mark.parametrize(("backbone", "head"), POST)
+@pytest.mark.parametrize("resolution", ["none", "diffres"])
+def test_the_posts_models_learn_with_their_logarithm_behind_any_resolution(
+    backbone: str, head: str, resolution: str
+) -> None:
+    fps = {"none": None, "diffres": 25}[resolution]
+    front = FrontendSettings(n_mels=32, compression="log-learn", resolution=resolution, fps=fps)  # type: ignore[arg-type]
+    model = ModelSettings(backbone, head=head, n_filters=8)  # type: ignore[arg-type]
+    classifier = build_classifier(front, model, ("a", "b", "c"), activation="softmax")
+    waveforms, lengths = torch.randn(4, 8000) / 10, torch.tensor([8000, 5000, 8000, 1000])
+    if head == "prototypes":
+        embeddings, resolved = classifier.embed(waveforms, lengths)
+        loss = episode_loss(embeddings, torch.tensor([0, 0, 1, 1])) + resolved.guide_loss
+    else:
+        output = classifier(waveforms, lengths)
+        assert output.logits.shape == (4, 3)
+        loss = output.logits.square().sum() + output.resolution.guide_loss
+    loss.backward()
+    for name, parameter in classifier.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+    assert all(p.grad.abs().sum() > 0 for p in classifier.frontend.compression.parameters())  # type: ignore[union-attr]
+    assert len(list(classifier.frontend.compression.parameters())) == 2
+
+
+@pytest.mark.parametrize(("backbone", "head"), POST)
+def test_answers_do_not_depend_on_padding(backbone: str, head: str) -> None:
+    front = FrontendSettings(n_mels=32, resolution="diffres", fps=25)
+    model = ModelSettings(backbone, head=head, n_filters=8)  # type: ignore[arg-type]
+    classifier = unsettled(build_classifier(front, model, ("a", "b", "c"), activation="softmax"))
+    if head == "prototypes":
+        torch.nn.init.normal_(classifier.head.prototypes)
+    clip, lengths = torch.randn(1, 8000) / 10, torch.tensor([8000])
+    alone = classifier(clip, lengths).logits
+    padded = classifier(torch.nn.functional.pad(clip, (0, 16000)), lengths).logits
+    torch.testing.assert_close(padded, alone, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "head", "n_parameters"),
+    [("sbcnn", "mean", 241_436), ("vgg", "mean", 42_764), ("timbre", "none", 7_572)],
+)
+def test_n_frames_gives_the_published_forms(backbone: str, head: str, n_parameters: int) -> None:
+    front = FrontendSettings(sample_rate=44100, n_fft=1024, win_length=1024, hop_length=1024)
+    model = ModelSettings(backbone, head=head, n_frames=128)  # type: ignore[arg-type]
+    classifier = build_classifier(front, model, list("abcdefghij"), activation="softmax")
+    assert sum(p.numel() for p in classifier.parameters()) == n_parameters
+    assert classifier(torch.randn(2, 128 * 1024) / 10).logits.shape == (2, 10)
+    with pytest.raises(UsageError, match="was built for 128 frames and got 50"):
+        classifier(torch.randn(2, 50 * 1024))
+
+
+def test_prototypes_are_for_one_label_a_clip() -> None:
+    with pytest.raises(UsageError, match="use activation='softmax'"):
+        build_classifier(FrontendSettings(), ModelSettings("vgg", head="prototypes"), ("a", "b"))

@@ -56,6 +56,13 @@ def test_wrong_frontend_settings_are_refused_in_one_line(values: dict[str, objec
         ({"n_heads": 0}, "n_heads=0"),
         ({"backbone": ""}, "backbone=''"),
         ({"pretrained": True}, "no pretrained weights"),
+        ({"backbone": "vgg", "pretrained": True}, "'vgg' has no pretrained weights"),
+        ({"n_filters": 0}, "n_filters=0"),
+        ({"n_embedding": 0}, "n_embedding=0"),
+        ({"n_frames": 0}, "n_frames=0"),
+        ({"backbone": "timbre"}, "timbre's maxima are the scores already, so head=none"),
+        ({"backbone": "vgg", "head": "none"}, "head=none belongs to it and to no other"),
+        ({"backbone": "resnet18", "n_frames": 128}, "n_frames=128 is for sbcnn, vgg, timbre: leave it out"),
     ],
 )
 def test_wrong_model_settings_are_refused(values: dict[str, object], message: str) -> None:
