@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from tenuto.data.batching import Batch
+from tenuto.data.batch import Batch
 
 
 def mixup(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tenuto.data.audio import AudioFacts
-from tenuto.data.batching import Batch, ClipDataset, ClipLoader, evaluation_loader
+from tenuto.data.batching import Batch, ClipDataset, ClipLoader, choose_workers, evaluation_loader
 from tenuto.data.clips import ClipTable
 from tenuto.data.splits import LeftOut
 from tenuto.errors import UsageError, WorkError
@@ -48,7 +48,7 @@ def score(classifier: Classifier, batches: Iterable[Batch], loss: LossName = "bc
     seconds = total_loss = 0.0
     for batch in batches:
         began = time.perf_counter()
-        there = batch.to(device)
+        there = batch.to(device, non_blocking=True)
         output = classifier(there.waveforms, there.lengths)
         probabilities = classifier.probabilities(output.logits).float().cpu()
         seconds += time.perf_counter() - began
@@ -63,9 +63,14 @@ def score(classifier: Classifier, batches: Iterable[Batch], loss: LossName = "bc
     return Scores(probabilities[order], targets[order], indices[order], kept[order], loss_a_clip, seconds)
 
 
-def evaluation_batches(classifier: Classifier, clips: ClipDataset, batch_size: int) -> ClipLoader:
-    """Batches of clips of which `classifier` keeps equally many frames."""
-    return evaluation_loader(clips, batch_size, kept=classifier.frontend.kept)
+def evaluation_batches(
+    classifier: Classifier, clips: ClipDataset, batch_size: int, workers: int | None = None, on_gpu: bool = False
+) -> ClipLoader:
+    """Batches of clips of which `classifier` keeps equally many frames, made by `workers` processes (None: see
+    `choose_workers`)."""
+    n_workers = choose_workers(workers, clips, batch_size, on_gpu)
+    pin_memory = on_gpu and torch.cuda.is_available()
+    return evaluation_loader(clips, batch_size, kept=classifier.frontend.kept, workers=n_workers, pin_memory=pin_memory)
 
 
 def valid_frames(classifier: Classifier, clips: ClipDataset, indices: Tensor) -> Tensor:
@@ -135,7 +140,8 @@ def evaluate_model(
     known, unknown = _known(table, classifier)
     clips = ClipDataset(known.clips, classifier.labels, classifier.sample_rate, classifier.clip_seconds, facts=facts)
     loss: LossName = "ce" if classifier.activation == "softmax" else "bce"
-    scores = score(classifier, evaluation_batches(classifier, clips, batch_size), loss)
+    on_gpu = next(classifier.parameters()).device.type != "cpu"
+    scores = score(classifier, evaluation_batches(classifier, clips, batch_size, on_gpu=on_gpu), loss)
     found = results(scores, clips, classifier)
     if out is not None:
         write_tables(Path(out), scores, clips, classifier, found, valid_frames(classifier, clips, scores.indices))

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import torch
 from lightning.pytorch import Callback, Trainer
 
-from tenuto.data.batching import ClipDataset, train_loader
+from tenuto.data.batching import ClipDataset
 from tenuto.data.check import Report, check_clips
 from tenuto.data.check import fingerprint as describe_data
 from tenuto.data.clips import ClipTable
@@ -26,8 +26,9 @@ from tenuto.files import write_json
 from tenuto.models import checkpoint
 from tenuto.models.build import build_classifier
 from tenuto.models.classifier import Classifier
+from tenuto.training.batches import batches_to_score, batches_to_train, datasets, on_gpu
 from tenuto.training.callbacks import EpochEnd
-from tenuto.training.evaluate import evaluation_batches, results, score, valid_frames
+from tenuto.training.evaluate import results, score, valid_frames
 from tenuto.training.module import TrainingModule
 from tenuto.training.progress import ProgressBar, Say
 from tenuto.training.recipe import Recipe
@@ -81,7 +82,7 @@ def fit(
     torch.manual_seed(seed)
     classifier = _build(recipe, parts)
     state = load_state(run.last) if run.last.exists() else TrainingState()
-    data = _datasets(parts, plan, report)
+    data = datasets(parts, plan, report, say)
     if not state.finished:
         _train(classifier, plan, seed, state, data, run, say, bar)
     classifier.load_state_dict(load_weights(run.best if plan.training.choose == "best" else run.last))
@@ -117,22 +118,6 @@ def _announce(run: RunFolder, recipe: Recipe, table: ClipTable, parts: Parts, re
     return recipe
 
 
-def _datasets(parts: Parts, recipe: Recipe, report: Report) -> dict[str, ClipDataset]:
-    """train, valid and test clips as the recipe has them heard; cropped anywhere for training, in the middle else."""
-    return {
-        name: ClipDataset(
-            clips,
-            parts.labels,
-            recipe.frontend.sample_rate,
-            recipe.data.clip_seconds,
-            random_crop=name == "train",
-            cache_bytes=recipe.data.cache_mb << 20,
-            facts=report.facts,
-        )
-        for name, clips in (("train", parts.train), ("valid", parts.valid), ("test", parts.test))
-    }
-
-
 def _build(recipe: Recipe, parts: Parts) -> Classifier:
     activation: Literal["sigmoid", "softmax"] = "softmax" if recipe.training.loss == "ce" else "sigmoid"
     classifier = build_classifier(recipe.frontend, recipe.model, parts.labels, parts.multi_label, activation)
@@ -155,15 +140,8 @@ def _train(
     if state.epoch:
         say(f"going on after epoch {state.epoch} of {settings.epochs}")
         classifier.load_state_dict(state.model)
-    train = train_loader(
-        data["train"],
-        recipe.data.batch_size,
-        seed=seed,
-        balanced=recipe.data.balanced,
-        bucketed=recipe.data.bucketed,
-        workers=recipe.data.workers,
-    )
-    valid = evaluation_batches(classifier, data["valid"], recipe.data.batch_size) if len(data["valid"]) else None
+    train = batches_to_train(data["train"], recipe, seed, say)
+    valid = batches_to_score(classifier, data["valid"], recipe, on_gpu(recipe)) if len(data["valid"]) else None
     module = TrainingModule(classifier, recipe, seed, state, train)
     end = EpochEnd(run, valid, classifier.multi_label, settings.epochs, say)
     callbacks: list[Callback] = [end, ProgressBar(settings.epochs, end.metric)] if bar else [end]
@@ -191,7 +169,7 @@ def _conclude(
     classifier: Classifier, recipe: Recipe, state: TrainingState, test: ClipDataset, run: RunFolder
 ) -> dict[str, Any]:
     """Tests, and writes tables and the model; returns the figures of metrics.json."""
-    scores = score(classifier, evaluation_batches(classifier, test, recipe.data.batch_size), recipe.training.loss)
+    scores = score(classifier, batches_to_score(classifier, test, recipe), recipe.training.loss)
     found = results(scores, test, classifier)
     write_tables(run.root, scores, test, classifier, found, valid_frames(classifier, test, scores.indices))
     by_validation = recipe.training.choose == "best"

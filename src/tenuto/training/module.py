@@ -1,4 +1,4 @@
-"""The training step, for Lightning: mixup, forward, loss, Adam. Everything random is drawn from (seed, epoch)."""
+"""The training step, for Lightning: forward, loss, Adam. Everything random is drawn from (seed, epoch)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
-from tenuto.data.augment import mixup
 from tenuto.data.batching import Batch, ClipLoader
 from tenuto.data.sampling import TrainBatches
 from tenuto.models.classifier import Classifier
@@ -37,7 +36,6 @@ class TrainingModule(LightningModule):
         super().__init__()
         self.classifier, self.recipe, self.seed, self.state, self.loader = classifier, recipe, seed, state, loader
         self.first_epoch = state.epoch + 1
-        self.generator = torch.Generator()
         self.steps: list[Tensor] = []  # of each step of the epoch: clips, then loss, guide loss, activeness times clips
 
     @property
@@ -51,7 +49,6 @@ class TrainingModule(LightningModule):
     def on_train_epoch_start(self) -> None:
         assert isinstance(self.loader.batch_sampler, TrainBatches)
         self.loader.batch_sampler.set_epoch(self.epoch)
-        self.generator.manual_seed(epoch_seed(self.seed, self.epoch))  # mixup
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = learning_rate_at(self.epoch, self.recipe.training)
         self.steps.clear()
@@ -60,12 +57,8 @@ class TrainingModule(LightningModule):
         if batch_idx == 0:  # not before: making an iterator of the loader draws a number, sooner or later
             torch.manual_seed(epoch_seed(self.seed, self.epoch))  # dropout, masks
 
-    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        probability = self.recipe.data.mixup
-        return mixup(batch, probability=probability, generator=self.generator) if probability else batch
-
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        return batch.to(device)
+        return batch.to(device, non_blocking=True)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         settings = self.recipe.training

@@ -16,7 +16,8 @@ from tenuto.models.settings import FrontendSettings, ModelSettings, settings_fro
 
 PACKAGE = Path(__file__).resolve().parents[1]
 RECIPE_FOLDERS = (PACKAGE / "recipes", PACKAGE.parents[1] / "recipes")  # installed, or a checkout
-MACHINE_KEYS = ("training.threads", "training.device", "data.workers", "data.cache_mb")  # resume may change these
+# Resuming may change these.
+MACHINE_KEYS = ("training.threads", "training.device", "data.workers", "data.cache_mb", "data.cache")
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,17 @@ class DataSettings:
     balanced: bool = False  # draw classes equally often
     bucketed: bool = True  # batches of clips of similar length, where lengths differ
     mixup: float = 0.0  # probability that a training clip is mixed with another
-    workers: int = 0  # processes that read audio
+    workers: int | None = None  # processes that make batches, at most one a processor; None: as many as seem best
     cache_mb: int = 1024  # decoded audio is kept in memory up to this size
+    cache: str | None = None  # folder for decoded audio instead, which any number of trainings share
+    cache_format: Literal["float32", "int16"] = "float32"  # of `cache`; int16: half the size, rounded to 16 bits
 
     def __post_init__(self) -> None:
         _check(self.clip_seconds is None or self.clip_seconds > 0, "clip_seconds", self.clip_seconds, "above 0")
         _check(self.batch_size > 0, "batch_size", self.batch_size, "above 0")
         _check(0 <= self.valid_share < 1, "valid_share", self.valid_share, "from 0 to below 1")
         _check(0 <= self.mixup <= 1, "mixup", self.mixup, "a probability from 0 to 1")
-        _check(self.workers >= 0, "workers", self.workers, "0 or more")
+        _check(self.workers is None or self.workers >= 0, "workers", self.workers, "0 or more")
         _check(self.cache_mb >= 0, "cache_mb", self.cache_mb, "0 or more")
 
 
