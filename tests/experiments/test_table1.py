@@ -8,10 +8,11 @@ import pytest
 
 from experiments.records import record
 from tenuto.errors import UsageError
+from tenuto.experiments.experiment import FULL_FPS
 from tenuto.experiments.grid import Cell
-from tenuto.experiments.paper import TABLE1
+from tenuto.experiments.paper import TABLE1 as PRINTED
+from tenuto.experiments.plan import Plan, cells_of
 from tenuto.experiments.protocols import (
-    FULL_FPS,
     PROTOCOLS,
     Scale,
     choose_folds,
@@ -20,12 +21,13 @@ from tenuto.experiments.protocols import (
     protocol,
     recipe_of,
 )
+from tenuto.experiments.reproduce import reproduce
 from tenuto.experiments.store import Store
-from tenuto.experiments.table1 import Plan, cells_of, reproduce
+from tenuto.experiments.table1 import TABLE1
 
 
 def test_one_seed_of_every_cell_first() -> None:
-    plan = Plan({"fsdd": Path("x")}, Path("out"), ("logmel", "diffres"), (25.0, 50.0), (0, 1))
+    plan = Plan(TABLE1, {"fsdd": Path("x")}, Path("out"), ("logmel", "diffres"), (25.0, 50.0), (0, 1))
     cells = cells_of(plan, {"fsdd": ("a", "b")})
     assert [(c.method, c.fps, c.fold, c.seed) for c in cells[:6]] == [
         ("logmel", 100, "a", 0), ("logmel", 100, "b", 0),
@@ -36,7 +38,7 @@ def test_one_seed_of_every_cell_first() -> None:
 
 
 def test_all_seeds_of_a_cell_first() -> None:
-    plan = Plan({"s": Path("x")}, Path("out"), ("logmel", "diffres"), (25.0,), (0, 1), order="cell-major")
+    plan = Plan(TABLE1, {"s": Path("x")}, Path("out"), ("logmel", "diffres"), (25.0,), (0, 1), order="cell-major")
     cells = cells_of(plan, {"s": ("a", "b")})
     assert [(c.method, c.fold, c.seed) for c in cells] == [
         (method, fold, seed) for method in ("logmel", "diffres") for seed in (0, 1) for fold in ("a", "b")
@@ -56,7 +58,7 @@ def test_all_seeds_of_a_cell_first() -> None:
 )
 def test_refuses_plans_that_make_no_sense(options: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        Plan({}, Path("out"), **options)  # type: ignore[arg-type]
+        Plan(TABLE1, {}, Path("out"), **options)  # type: ignore[arg-type]
 
 
 def test_the_recipe_of_a_cell() -> None:
@@ -79,11 +81,13 @@ def test_every_protocol_has_recipes_on_a_small_backbone(name: str) -> None:
     assert (recipe.model.backbone, recipe.model.pretrained) == ("sbcnn", False)
     assert recipe.data.clip_seconds == protocol(name).fixed_seconds
     assert recipe.frontend.full_fps == FULL_FPS
-    assert protocol(name).paper_set in TABLE1
+    assert protocol(name).paper_set in PRINTED
 
 
 def test_the_command_that_made_it_shows_no_folder_of_this_machine(tmp_path: Path) -> None:
-    plan = Plan({"fsdd": tmp_path / "fsdd"}, Path("results/x"), scale=Scale(epochs=3, overrides=("data.batch_size=8",)))
+    plan = Plan(
+        TABLE1, {"fsdd": tmp_path / "fsdd"}, Path("results/x"), scale=Scale(epochs=3, overrides=("data.batch_size=8",))
+    )
     assert plan.command == (
         "tenuto reproduce table1 --data fsdd=.../fsdd --methods logmel,changehop,avgpool,convavgpool,diffres "
         "--fps 25,50,75 --seeds 0,1,2 --length fixed --order seed-major --epochs 3 --out results/x data.batch_size=8"
@@ -92,16 +96,16 @@ def test_the_command_that_made_it_shows_no_folder_of_this_machine(tmp_path: Path
 
 def test_without_data_the_table_of_what_is_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no results yet: name data with --data"):
-        reproduce(Plan({}, tmp_path))
+        reproduce(Plan(TABLE1, {}, tmp_path))
     cell = Cell("fsdd", "diffres", 25, "fixed", "a", 0)
     Store(tmp_path).write(cell.name, record(cell, 0.75))
-    assert [row["mean %"] for row in reproduce(Plan({}, tmp_path))["rows"]] == [75.0]
+    assert [row["mean %"] for row in reproduce(Plan(TABLE1, {}, tmp_path))["rows"]] == [75.0]
 
 
 def test_a_small_grid_on_real_recordings(real_data: Path, tmp_path: Path) -> None:
     data = {"fsdd": real_data / "fsdd"}
     scale = Scale(epochs=1, limit=2, overrides=("data.valid_share=0.3",))
-    plan = Plan(data, tmp_path, ("logmel", "diffres"), (25.0,), (0,), ("lucas",), ("fixed", "own"), scale=scale)
+    plan = Plan(TABLE1, data, tmp_path, ("logmel", "diffres"), (25.0,), (0,), ("lucas",), ("fixed", "own"), scale=scale)
     lines: list[str] = []
     page = reproduce(plan, lines.append)
     assert page["failed"] == {}
@@ -118,7 +122,7 @@ def test_a_small_grid_on_real_recordings(real_data: Path, tmp_path: Path) -> Non
     lines.clear()
     assert reproduce(plan, lines.append)["text"] == page["text"]
     assert lines == []
-    other = Plan(data, tmp_path, ("logmel",), (25.0,), (0,), ("lucas",), scale=Scale(epochs=2, limit=2))
+    other = Plan(TABLE1, data, tmp_path, ("logmel",), (25.0,), (0,), ("lucas",), scale=Scale(epochs=2, limit=2))
     with pytest.raises(UsageError, match=r"now .* is asked for: give another folder with --out"):
         reproduce(other)
 

@@ -17,11 +17,15 @@ Say = Callable[[str], None]
 
 def reproduce_arguments(parser: ArgumentParser) -> None:
     """Arguments of `tenuto reproduce`; each default is the paper's."""
+    from tenuto.experiments.registry import EXPERIMENTS
+
     add = parser.add_argument
-    add("experiment", choices=("table1",), help="table1: methods of reducing time at several frame rates")
+    told = "; ".join(f"{name}: {each.help}" for name, each in EXPERIMENTS.items())
+    add("experiment", choices=tuple(EXPERIMENTS), metavar="EXPERIMENT", help=told)
     add("--data", action="append", default=[], metavar="NAME=ROOT", help="esc10, fsdd, ..., or a name of your own")
-    add("--methods", help="of logmel,changehop,avgpool,convavgpool,diffres (default: all)")
-    add("--fps", help="frames a second that reach the classifier (default: 25,50,75)")
+    add("--methods", help="what to compare, with commas between (default: as in the paper)")
+    add("--fps", help="frames a second that reach the classifier (default: the paper's)")
+    add("--hops", help="hops of the spectrogram in ms, before time is reduced (default: the paper's)")
     add("--seeds", help="default: 0,1,2")
     add("--folds", help="folds to test on (default: all)")
     add("--length", help="fixed: all clips brought to one length (default); own: each keeps its own; or fixed,own")
@@ -30,19 +34,21 @@ def reproduce_arguments(parser: ArgumentParser) -> None:
     add("--limit", type=int, help="at most so many clips of each class in each fold")
     add("--order", help="seed-major: one seed of every cell first (default); cell-major: all seeds of a cell first")
     add("--threads", type=int, help="CPU threads of a training")
-    add("--out", type=Path, help="folder of results; more cells are added to what is there (default: results/table1)")
+    add("--out", type=Path, help="folder of results; more is added to what is there (default: results/EXPERIMENT)")
 
 
 def reproduce(args: Namespace, say: Say) -> Answer:
     """The table that the arguments ask for; what is done already is not done again."""
+    from tenuto.experiments.plan import Plan
     from tenuto.experiments.protocols import Scale
-    from tenuto.experiments.table1 import Plan
-    from tenuto.experiments.table1 import reproduce as run
+    from tenuto.experiments.registry import EXPERIMENTS
+    from tenuto.experiments.reproduce import reproduce as run
 
     scale = Scale(args.backbone, args.epochs, args.limit, tuple(args.settings))
     wanted = {
         "methods": _listed(args.methods, str),
         "fps": _listed(args.fps, float),
+        "hops": _listed(args.hops, float),
         "seeds": _listed(args.seeds, int),
         "folds": _listed(args.folds, str),
         "lengths": _listed(args.length, str),
@@ -50,7 +56,8 @@ def reproduce(args: Namespace, say: Say) -> Answer:
         "threads": args.threads,
     }
     given = {name: value for name, value in wanted.items() if value is not None}
-    plan = Plan(_roots(args.data), args.out or Path("results") / args.experiment, scale=scale, **given)
+    out = args.out or Path("results") / args.experiment
+    plan = Plan(EXPERIMENTS[args.experiment], _roots(args.data), out, scale=scale, **given)
     page = run(plan, say)
     return page, page["text"], len(page["failed"]), 0
 

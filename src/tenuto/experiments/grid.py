@@ -8,14 +8,38 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from tenuto.errors import UsageError, WorkError
 from tenuto.experiments.store import Store
 
-Work = Callable[["Cell"], Mapping[str, Any]]
+Work = Callable[[Any], Mapping[str, Any]]  # of a cell of the grid
 Say = Callable[[str], None]
 POLL_SECONDS = 2.0  # between looks at cells that other processes work on
+
+
+class AnyCell(Protocol):
+    """What a grid needs of a cell: a dataclass of plain values with a name for files and progress lines."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def name(self) -> str:
+        """Different for different cells."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a number in a table is of, whatever the data: all that its cells share but data, fold and seed.
+
+    The defaults are Table 1's, so that cells stored before there were other tables read as what they are.
+    """
+
+    method: str
+    fps: float  # frames a second that reach the classifier
+    length: str = "fixed"  # all clips padded or cropped to one length; "own": each keeps its own
+    hop_ms: float = 10.0  # of the spectrogram that time is reduced of
+    variant: str = ""  # a named change of the recipe, see `variants`
 
 
 @dataclass(frozen=True)
@@ -25,20 +49,34 @@ class Cell:
     data: str
     method: str
     fps: float
-    length: str  # "fixed": all clips padded or cropped to one length; "own": each keeps its own
+    length: str
     fold: str  # "all" where the data has no folds
     seed: int
+    hop_ms: float = 10.0
+    variant: str = ""
 
     @property
     def name(self) -> str:
-        """A name for files and progress lines."""
+        """A name for files and progress lines; what is as in Table 1 is left out of it."""
         fold = re.sub(r"[^\w+-]", "_", self.fold)
-        return f"{self.data}.{self.length}.{self.method}.{self.fps:g}fps.{fold}.seed{self.seed}"
+        hop = "" if self.hop_ms == Column.hop_ms else f".{self.hop_ms:g}ms"
+        variant = "." + re.sub(r"[^\w.+-]", "_", self.variant) if self.variant else ""
+        return f"{self.data}.{self.length}.{self.method}.{self.fps:g}fps{hop}{variant}.{fold}.seed{self.seed}"
 
     @property
-    def group(self) -> tuple[str, str, str, float]:
+    def column(self) -> Column:
+        """What of the cell does not depend on data, fold and seed."""
+        return Column(self.method, self.fps, self.length, self.hop_ms, self.variant)
+
+    @property
+    def group(self) -> tuple[str, Column]:
         """What cells that differ in fold and seed alone share."""
-        return (self.data, self.length, self.method, self.fps)
+        return (self.data, self.column)
+
+
+def cell_of_column(data: str, column: Column, fold: str, seed: int) -> Cell:
+    """The cell of a column on one data set, fold and seed."""
+    return Cell(data, fold=fold, seed=seed, **asdict(column))
 
 
 def cell_of(result: Mapping[str, Any]) -> Cell:
@@ -55,7 +93,7 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)  # name -> reason
 
 
-def check_recipes(cells: Sequence[Cell], store: Store, recipes: Mapping[str, Mapping[str, Any]]) -> None:
+def check_recipes(cells: Sequence[AnyCell], store: Store, recipes: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuses a store whose results for these cells come from other settings.
 
     Settings that one side does not know (written by another version) are not compared.
@@ -75,7 +113,7 @@ def check_recipes(cells: Sequence[Cell], store: Store, recipes: Mapping[str, Map
                 )
 
 
-def run_grid(cells: Sequence[Cell], store: Store, work: Work, say: Say | None = None) -> Outcome:
+def run_grid(cells: Sequence[AnyCell], store: Store, work: Work, say: Say | None = None) -> Outcome:
     """Works off the cells that the store does not hold, in order; notes and passes over those that fail.
 
     Cells that another process has claimed are left to it, and taken over should it die. An earlier call's
@@ -102,7 +140,7 @@ def run_grid(cells: Sequence[Cell], store: Store, work: Work, say: Say | None = 
 class _Run:
     """One process's work on a grid."""
 
-    def __init__(self, cells: Sequence[Cell], store: Store, work: Work, say: Say) -> None:
+    def __init__(self, cells: Sequence[AnyCell], store: Store, work: Work, say: Say) -> None:
         self.cells, self.store, self.work, self.say = cells, store, work, say
         self.started = time.time()
         self.outcome = Outcome(n_found=self.n_done())
@@ -111,7 +149,7 @@ class _Run:
         """Cells that the store holds, whoever made them."""
         return sum(self.store.has(cell.name) for cell in self.cells)
 
-    def settle(self, cell: Cell) -> bool:
+    def settle(self, cell: AnyCell) -> bool:
         """Does a cell unless it is done or has failed; False where another process is at it."""
         if self.store.has(cell.name):
             return True
@@ -126,7 +164,7 @@ class _Run:
             self._do(cell)
         return True
 
-    def _do(self, cell: Cell) -> None:
+    def _do(self, cell: AnyCell) -> None:
         """Makes and stores the result of a cell, or the reason why there is none."""
         self.say(f"grid {self.n_done()}/{len(self.cells)} · {cell.name} · started")
         began = time.monotonic()
@@ -140,14 +178,14 @@ class _Run:
         self.outcome.n_trained += 1
         self.say(self._progress(cell, f"{result['metric']} {100 * result['score']:.1f} %"))
 
-    def _note_failure(self, cell: Cell, error: Exception) -> None:
+    def _note_failure(self, cell: AnyCell, error: Exception) -> None:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         trace = "".join(traceback.format_exception(error))
         self.store.write_failure(cell.name, {"cell": asdict(cell), "reason": reason, "traceback": trace})
         self.outcome.failed[cell.name] = reason
         self.say(self._progress(cell, f"FAILED: {reason}"))
 
-    def _progress(self, cell: Cell, news: str) -> str:
+    def _progress(self, cell: AnyCell, news: str) -> str:
         """Position, cell, its news, and the time left at the pace of all processes since this one began."""
         n_done = self.n_done()
         n_failed = len(self.outcome.failed)

@@ -9,9 +9,9 @@ from tenuto.data.check import Report, check_clips
 from tenuto.data.clips import ClipTable
 from tenuto.data.splits import split
 from tenuto.errors import WorkError
+from tenuto.experiments.experiment import FULL_FPS
 from tenuto.experiments.grid import Cell
 from tenuto.experiments.protocols import (
-    FULL_FPS,
     MAX_FIXED_SECONDS,
     NO_FOLD,
     choose_folds,

@@ -9,14 +9,14 @@ from pathlib import Path
 from tenuto.data.clips import Clip, ClipTable
 from tenuto.data.sets import find_clips
 from tenuto.errors import UsageError
+from tenuto.experiments.experiment import HOP_MS, Experiment
 from tenuto.experiments.grid import Cell
+from tenuto.experiments.variants import overrides_of
 from tenuto.models.settings import unknown_name
 from tenuto.training.recipe import Recipe, load_recipe
 
-METHODS = ("logmel", "changehop", "avgpool", "convavgpool", "diffres")
 LENGTHS = ("fixed", "own")
 MAX_FIXED_SECONDS = 10.0  # of data that no protocol is known for
-FULL_FPS = 100.0  # of the log-mel: a hop of 10 ms
 NO_FOLD = "all"
 
 
@@ -92,14 +92,40 @@ def choose_folds(table: ClipTable, folds: tuple[str, ...] | None) -> tuple[str, 
     return folds or tuple(table.folds)
 
 
-def recipe_of(cell: Cell, scale: Scale, clip_seconds: float | None) -> Recipe:
-    """The recipe of a cell: the data set's own, with the cell's method, frame rate and length, scaled."""
-    base = load_recipe(protocol(cell.data).recipe)
-    overrides = [
-        f"frontend.resolution={'none' if cell.method == 'logmel' else cell.method}",
-        f"frontend.fps={'null' if cell.method == 'logmel' else cell.fps}",
+def recipe_of(
+    cell: Cell,
+    scale: Scale,
+    clip_seconds: float | None,
+    fixed_seconds: float = 0.0,
+    experiment: Experiment | None = None,
+) -> Recipe:
+    """The recipe of a cell: the data set's own, with the table's settings, the cell's, the user's, the variant's.
+
+    Args:
+        clip_seconds: what the cell's clips are brought to; None: each keeps its own length
+        fixed_seconds: what padding would bring them to
+    """
+    known = protocol(cell.data)
+    table = [] if experiment is None else list(experiment.settings(known.paper_set, cell.variant))
+    overrides = [*table, *_of_cell(cell, clip_seconds), *_of_scale(load_recipe(known.recipe, table), scale)]
+    if cell.hop_ms != HOP_MS:
+        sample_rate = load_recipe(known.recipe, [*table, *scale.overrides]).frontend.sample_rate
+        overrides.append(f"frontend.hop_length={max(1, round(sample_rate * cell.hop_ms / 1000))}")
+    variant = overrides_of(cell.variant, cell.fps, fixed_seconds)
+    return load_recipe(known.recipe, [*overrides, *scale.overrides, *variant])
+
+
+def _of_cell(cell: Cell, clip_seconds: float | None) -> list[str]:
+    full = cell.method == "logmel"
+    return [
+        f"frontend.resolution={'none' if full else cell.method}",
+        f"frontend.fps={'null' if full else cell.fps}",
         f"data.clip_seconds={'null' if clip_seconds is None else clip_seconds}",
     ]
+
+
+def _of_scale(base: Recipe, scale: Scale) -> list[str]:
+    overrides = []
     if scale.backbone is not None:
         head = "mean" if scale.backbone == "sbcnn" else "attention"  # PSLA's head for the paper's backbone
         overrides += [f"model.backbone={scale.backbone}", f"model.head={head}"]
@@ -107,4 +133,4 @@ def recipe_of(cell: Cell, scale: Scale, clip_seconds: float | None) -> Recipe:
     if scale.epochs is not None:
         start = max(1, round(base.training.schedule_start * scale.epochs / base.training.epochs))
         overrides += [f"training.epochs={scale.epochs}", f"training.schedule_start={start}"]
-    return load_recipe(protocol(cell.data).recipe, [*overrides, *scale.overrides])
+    return overrides

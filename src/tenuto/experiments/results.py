@@ -6,12 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tenuto.experiments.grid import Cell, cell_of
-from tenuto.experiments.protocols import METHODS
+from tenuto.experiments.experiment import Experiment, System
+from tenuto.experiments.grid import Cell, Column, cell_of
 from tenuto.experiments.statistics import Difference, Spread, bootstrap, paired, spread
-
-GroupKey = tuple[str, str, str, float]  # data, length, method, FPS
-BASELINE = ("logmel", 100.0)
 
 
 @dataclass
@@ -19,6 +16,7 @@ class Group:
     """All results that differ in fold and seed alone."""
 
     scores: dict[tuple[str, int], float] = field(default_factory=dict)  # (fold, seed) -> 0 to 1
+    training_seconds: dict[tuple[str, int], float] = field(default_factory=dict)
     kept_frames: float = 0.0  # summed over results: frames that reached the classifier
     sound_frames: float = 0.0  # frames that the clips fill at 100 FPS, padding not counted
     seconds: float = 0.0
@@ -26,7 +24,10 @@ class Group:
 
     def add(self, cell: Cell, result: Mapping[str, Any]) -> None:
         """Takes in one result."""
-        self.scores[cell.fold, cell.seed] = result["score"]
+        key = (cell.fold, cell.seed)
+        self.scores[key] = result["score"]
+        if "training_seconds" in result.get("found", {}):
+            self.training_seconds[key] = result["found"]["training_seconds"]
         self.kept_frames += result["kept_frames"]
         self.sound_frames += result["sound_frames"]
         self.seconds += result["cell_seconds"]
@@ -37,40 +38,53 @@ class Group:
 class Results:
     """Groups of results, and which folds and seeds their grid has."""
 
-    groups: dict[GroupKey, Group]
+    experiment: Experiment
+    groups: dict[tuple[str, Column], Group]
     folds: dict[str, tuple[str, ...]]  # data -> folds
     seeds: tuple[int, ...]
 
-    @property
-    def settings(self) -> list[tuple[str, str]]:
-        """(data, length) in order."""
-        return list(dict.fromkeys((data, length) for data, length, _, _ in self.groups))
+    def system(self, column: Column) -> System:
+        """The system that a column of these results is of."""
+        system = self.experiment.system_of(column)
+        assert system is not None, f"{column} is no column of {self.experiment.name}"
+        return system
 
-    def group(self, data: str, length: str, method: str, fps: float) -> Group | None:
+    def group(self, data: str, column: Column) -> Group | None:
         """The group, or None where nothing of it was run."""
-        group = self.groups.get((data, length, method, fps))
+        group = self.groups.get((data, column))
         return group if group is not None and group.scores else None
+
+    def baseline(self, column: Column) -> Column:
+        """The column that this one is marked against, of the same length, rate and hop where that leaves them open."""
+        return self.experiment.baseline.like(column)
 
     def n_cells(self, data: str) -> int:
         """Cells that a whole group of this data has."""
         return len(self.folds[data]) * len(self.seeds)
 
-    def spread(self, data: str, length: str, method: str, fps: float) -> Spread | None:
+    def spread(self, data: str, column: Column) -> Spread | None:
         """Mean and spread of a group, None where nothing of it was run."""
-        group = self.group(data, length, method, fps)
+        group = self.group(data, column)
         return None if group is None else spread(group.scores)
 
-    def difference(
-        self, data: str, length: str, first: tuple[str, float], second: tuple[str, float]
-    ) -> Difference | None:
-        """First minus second (method, FPS), paired by fold and seed; None without a pair."""
-        one, other = self.group(data, length, *first), self.group(data, length, *second)
+    def difference(self, data: str, first: Column, second: Column) -> Difference | None:
+        """First minus second, paired by fold and seed; None without a pair."""
+        one, other = self.group(data, first), self.group(data, second)
         return None if one is None or other is None else bootstrap(paired(one.scores, other.scores))
 
+    def time_share(self, data: str, column: Column) -> float | None:
+        """Training seconds over the baseline's, on the folds and seeds of both; None where there are none."""
+        one, base = self.group(data, column), self.group(data, self.baseline(column))
+        if one is None or base is None:
+            return None
+        both = one.training_seconds.keys() & base.training_seconds.keys()
+        whole = sum(base.training_seconds[key] for key in both)
+        return sum(one.training_seconds[key] for key in both) / whole if whole else None
 
-def gather(results: Iterable[Mapping[str, Any]], planned: Iterable[Cell] = ()) -> Results:
+
+def gather(experiment: Experiment, results: Iterable[Mapping[str, Any]], planned: Iterable[Cell] = ()) -> Results:
     """Results by group, sorted as a reader expects; groups of planned cells are there even if none was run."""
-    groups: dict[GroupKey, Group] = {}
+    groups: dict[tuple[str, Column], Group] = {}
     folds: dict[str, set[str]] = {}
     seeds: set[int] = set()
     found = [(cell_of(result), result) for result in results]
@@ -80,19 +94,15 @@ def gather(results: Iterable[Mapping[str, Any]], planned: Iterable[Cell] = ()) -
         seeds.add(cell.seed)
     for cell, result in found:
         groups[cell.group].add(cell, result)
-    groups = dict(sorted(groups.items(), key=lambda item: _position(item[0])))
-    return Results(groups, {data: tuple(sorted(each)) for data, each in folds.items()}, tuple(sorted(seeds)))
+    groups = dict(sorted(groups.items(), key=lambda item: (item[0][0], *experiment.position(item[0][1]))))
+    return Results(
+        experiment, groups, {data: tuple(sorted(each)) for data, each in folds.items()}, tuple(sorted(seeds))
+    )
 
 
-def _position(key: GroupKey) -> tuple[str, str, bool, float, int]:
-    """Data, length, the baseline first, then by frame rate and in the order of the paper's columns."""
-    data, length, method, fps = key
-    return data, length, (method, fps) != BASELINE, fps, METHODS.index(method)
-
-
-def same_or_better(results: Results, data: str, length: str, method: str, fps: float) -> bool:
-    """The paper's mark: not below the 100 FPS baseline, as printed, on the folds and seeds of both."""
-    one, base = results.group(data, length, method, fps), results.group(data, length, *BASELINE)
+def same_or_better(results: Results, data: str, column: Column) -> bool:
+    """The paper's mark: not below the baseline, as printed, on the folds and seeds of both."""
+    one, base = results.group(data, column), results.group(data, results.baseline(column))
     if one is None or base is None:
         return False
     both = one.scores.keys() & base.scores.keys()

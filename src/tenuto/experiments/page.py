@@ -1,0 +1,252 @@
+"""A table as rows: the paper's layout with its numbers beside ours, every detail, and paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tenuto.experiments.grid import Column
+from tenuto.experiments.page_notes import notes
+from tenuto.experiments.paper import Printed
+from tenuto.experiments.protocols import protocol
+from tenuto.experiments.results import Results, same_or_better
+from tenuto.experiments.statistics import Difference
+from tenuto.files import write_text
+from tenuto.report.tables import csv_table, latex_table, markdown_table, text_table
+
+Row = dict[str, str | int | float | None]
+NOT_RUN = "not run"
+
+
+def paper_rows(results: Results) -> list[Row]:
+    """The paper's layout: a row a task (and frame rate), "ours ± over seeds (the paper's)" in percent."""
+    experiment = results.experiment
+    rows: dict[tuple[str, ...], tuple[Row, Row]] = {}
+    for data, column in results.groups:
+        base = results.baseline(column)
+        if column == base and any(_in_row(results, data, base, other) for other in results.groups):
+            continue  # it stands in the rows of the others
+        shown = experiment.usual_columns(column)[0] if column == base else column
+        labels = experiment.row(results.system(shown), shown)
+        key = (data, base.length, *labels.values())
+        if key not in rows:
+            rows[key] = (_row_start(results, data, base, labels), _entries(results, data, shown))
+        rows[key][1].update(_entry_with_time(results, data, shown))
+    heads = dict.fromkeys(head for _, entries in rows.values() for head in entries)
+    return [start | {head: entries.get(head, NOT_RUN) for head in heads} for start, entries in rows.values()]
+
+
+def _in_row(results: Results, data: str, base: Column, other: tuple[str, Column]) -> bool:
+    """Whether another column stands in a row with this baseline."""
+    return other[0] == data and other[1] != base and results.baseline(other[1]) == base
+
+
+def _row_start(results: Results, data: str, base: Column, labels: Mapping[str, str]) -> Row:
+    """What a row begins with: task, baseline, metric, and what tells it from the others of the task."""
+    title = protocol(data).title
+    lengths = "" if results.experiment.baseline.length else f", {base.length} length"
+    return {
+        "Task": title + lengths,
+        results.experiment.baseline_head: _entry(results, data, base),
+        "Metric": _metric(results, data, base.length),
+        **labels,
+    }
+
+
+def _entries(results: Results, data: str, like: Column) -> Row:
+    """The columns that the table always has, run or not."""
+    row: Row = {}
+    for column in results.experiment.usual_columns(like):
+        row |= _entry_with_time(results, data, column)
+    return row
+
+
+def _entry_with_time(results: Results, data: str, column: Column) -> Row:
+    head = results.experiment.head(results.system(column), column)
+    return {head: _entry(results, data, column)} | _time_entry(results, data, column)
+
+
+def detail_rows(results: Results) -> list[Row]:
+    """A row a column: means, both deviations, frames kept and time, as plain numbers."""
+    rows: list[Row] = []
+    hops = any(column.hop_ms != Column.hop_ms for _, column in results.groups)
+    variants = any(column.variant for _, column in results.groups)
+    for (data, column), group in results.groups.items():
+        found, printed = results.spread(data, column), _printed(results, data, column)
+        row: Row = {"data": data, "length": column.length, "method": column.method, "FPS": column.fps}
+        row |= {"hop ms": column.hop_ms} if hops else {}
+        row |= {"variant": column.variant} if variants else {}
+        row |= {
+            "metric": group.metric,
+            "mean %": NOT_RUN if found is None else _percent(found.mean),
+            "sd over seeds": None if found is None else _percent(found.over_seeds),
+            "sd over folds": None if found is None else _percent(found.over_folds),
+            _mark_head(results): _mark(results, data, column),
+            "cells": f"{len(group.scores)} of {results.n_cells(data)}",
+            "frames kept / sound": _share(group.kept_frames, group.sound_frames),
+            "paper %": None if printed is None else printed.mean,
+            "minutes": round(group.seconds / 60, 1),
+        }
+        rows.append(row | _time_details(results, data, column))
+    return rows
+
+
+def difference_rows(results: Results) -> list[Row]:
+    """Paired differences in points: each column to the baseline, and to others it should be compared with."""
+    rows: list[Row] = []
+    for data, column in results.groups:
+        for other in _against(results, data, column):
+            found = results.difference(data, column, other)
+            if found is not None:
+                rows.append(_difference_row(results, data, column, other, found))
+    return rows
+
+
+def _against(results: Results, data: str, column: Column) -> list[Column]:
+    """The baseline; the reference system, and the next larger hop, at the same frame rate and length."""
+    base = results.baseline(column)
+    against = [base] if column != base else []
+    there = [other for name, other in results.groups if name == data and other != column]
+    system, reference = results.system(column), results.experiment.reference
+    alike = [o for o in there if (o.fps, o.length, o.hop_ms) == (column.fps, column.length, column.hop_ms)]
+    if reference is not None and system.method == "diffres":
+        against += [other for other in alike if results.system(other).name == reference]
+    larger = [o for o in there if results.system(o) == system and (o.fps, o.length) == (column.fps, column.length)]
+    larger = sorted((o for o in larger if o.hop_ms > column.hop_ms), key=lambda other: other.hop_ms)
+    return list(dict.fromkeys(against + larger[:1]))
+
+
+def fold_rows(results: Results) -> list[Row]:
+    """The mean over seeds in percent for every fold."""
+    rows: list[Row] = []
+    for (data, column), group in results.groups.items():
+        row: Row = {"data": data, "length": column.length, "method": results.system(column).name, "FPS": column.fps}
+        row |= {"hop ms": column.hop_ms} if results.experiment.any_hop or results.experiment.hop_of else {}
+        for fold in results.folds[data]:
+            scores = [score for (other, _), score in group.scores.items() if other == fold]
+            row[fold] = _percent(sum(scores) / len(scores)) if scores else NOT_RUN
+        rows.append(row)
+    return rows
+
+
+def _difference_row(results: Results, data: str, first: Column, second: Column, found: Difference) -> Row:
+    return {
+        "data": data,
+        "length": first.length,
+        "first": _name(results, first),
+        "second": _name(results, second),
+        "difference": f"{100 * found.mean:+.1f}",
+        "95 % interval": "one pair" if found.low is None else f"{_signed(found.low)} to {_signed(found.high)}",
+        "first better in": f"{found.n_above} of {found.n_pairs}",
+        "interval without 0": "yes" if found.certain else "no",
+    }
+
+
+def _entry(results: Results, data: str, column: Column) -> str:
+    """One cell in the paper's layout."""
+    found, printed = results.spread(data, column), _printed(results, data, column)
+    theirs = "" if printed is None else f" ({printed})"
+    if found is None:
+        return NOT_RUN + theirs
+    mark = _mark(results, data, column)
+    deviation = "" if found.over_seeds is None else f" ± {100 * found.over_seeds:.1f}"
+    part = "" if found.n_scores == results.n_cells(data) else f" [{found.n_scores} of {results.n_cells(data)} cells]"
+    return f"{100 * found.mean:.1f}{deviation}{mark}{part}{theirs}"
+
+
+def _time_entry(results: Results, data: str, column: Column) -> Row:
+    """Training time over the baseline's, where the table compares it."""
+    if not results.experiment.timed:
+        return {}
+    head = f"{results.experiment.head(results.system(column), column)}: training time"
+    share, printed = results.time_share(data, column), _printed(results, data, column)
+    theirs = "" if printed is None or printed.time_share is None else f" ({100 * printed.time_share:.0f} %)"
+    return {head: (NOT_RUN if share is None else f"{100 * share:.0f} %") + theirs}
+
+
+def _time_details(results: Results, data: str, column: Column) -> Row:
+    group = results.group(data, column)
+    if not results.experiment.timed or group is None or not group.training_seconds:
+        return {}
+    seconds, share = list(group.training_seconds.values()), results.time_share(data, column)
+    return {
+        "training seconds a cell": round(sum(seconds) / len(seconds), 1),
+        "training time / baseline": None if share is None else round(share, 3),
+    }
+
+
+def _mark_head(results: Results) -> str:
+    is_usual = results.experiment.baseline.name == "logmel"
+    return "as good as 100 FPS" if is_usual else f"as good as {results.experiment.baseline.name}"
+
+
+def _mark(results: Results, data: str, column: Column) -> str:
+    """The paper's dagger, which the baseline itself does not get."""
+    return "†" if column != results.baseline(column) and same_or_better(results, data, column) else ""
+
+
+def _printed(results: Results, data: str, column: Column) -> Printed | None:
+    paper_set = protocol(data).paper_set
+    return None if paper_set is None else results.experiment.printed(paper_set, results.system(column), column)
+
+
+def _metric(results: Results, data: str, length: str) -> str:
+    metrics = {g.metric for (d, c), g in results.groups.items() if (d, c.length) == (data, length) and g.scores}
+    return ", ".join(sorted(metrics)) or NOT_RUN
+
+
+def _name(results: Results, column: Column) -> str:
+    """ "diffres 25", with its hop where that is not the usual one."""
+    hop = "" if column.hop_ms == Column.hop_ms else f" at {column.hop_ms:g} ms"
+    return f"{results.system(column).name} {column.fps:g}{hop}"
+
+
+def _percent(value: float | None) -> float | None:
+    return None if value is None else round(100 * value, 2)
+
+
+def _signed(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:+.1f}"
+
+
+def _share(kept: float, sound: float) -> float | None:
+    return round(kept / sound, 3) if sound else None
+
+
+def write_page(
+    results: Results, records: Sequence[Mapping[str, Any]], failed: Mapping[str, str], out: Path
+) -> dict[str, Any]:
+    """Writes NAME.txt, .md, .tex and .csv (every number), and returns them as values."""
+    experiment = results.experiment
+    details, differences = detail_rows(results), difference_rows(results)
+    tables = {
+        experiment.title: paper_rows(results),
+        "In full": details,
+        "Paired differences, in points": differences,
+        "By fold, mean over seeds in percent": fold_rows(results),
+    }
+    tables = {title: rows for title, rows in tables.items() if rows}
+    lines = notes(results, records) + [f"FAILED: {name}: {reason}" for name, reason in failed.items()]
+    text = "\n\n".join([f"{title}\n\n{text_table(rows)}" for title, rows in tables.items()] + ["\n".join(lines)])
+    markdown = [f"## {title}\n\n{markdown_table(rows)}" for title, rows in tables.items()]
+    markdown[0] = markdown[0].removeprefix("#")
+    markdown.append("\n".join(f"- {line}" for line in lines))
+    name = experiment.name
+    files = {
+        f"{name}.txt": text + "\n",
+        f"{name}.md": "\n\n".join(markdown) + "\n",
+        f"{name}.csv": csv_table(details),
+        f"{name}_differences.csv": csv_table(differences),
+        f"{name}.tex": latex_table(tables[experiment.title], caption=experiment.caption) + "\n",
+    }
+    for file, content in files.items():
+        write_text(out / file, content)
+    return {
+        "text": text,
+        "rows": details,
+        "differences": differences,
+        "notes": lines,
+        "failed": dict(failed),
+        "files": [str(out / file) for file in files],
+    }
