@@ -13,6 +13,7 @@ from tenuto.data.batching import Batch
 from tenuto.errors import WorkError
 from tenuto.training import metrics
 from tenuto.training.evaluate import score
+from tenuto.training.measures import OtherNormalizer
 from tenuto.training.module import TrainingModule, learning_rate_at
 from tenuto.training.progress import Say, epoch_line
 from tenuto.training.recipe import TrainingSettings
@@ -41,11 +42,12 @@ class EpochEnd(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, TrainingModule)
         self.events = SummaryWriter(str(self.folder.root / "tensorboard"), purge_step=pl_module.epoch)
+        self.other = OtherNormalizer(pl_module.classifier.frontend.resolution)
         self.began = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, TrainingModule)
-        row = self._row(pl_module)
+        row = self._row(pl_module) | {"steps": float(pl_module.epoch * trainer.num_training_batches)}
         state, settings = pl_module.state, pl_module.recipe.training
         state.epoch = pl_module.epoch
         if self.validation is not None and better(row, state, self.metric):
@@ -68,7 +70,7 @@ class EpochEnd(Callback):
                 f"(now {module.recipe.training.learning_rate:g}) or set training.precision=32-true"
             )
         row = {"epoch": float(module.epoch), "train_loss": means["loss"]}
-        row |= {"guide_loss": means["guide_loss"], "activeness": means["activeness"]}
+        row |= {"guide_loss": means["guide_loss"], "activeness": means["activeness"], **self.other.means()}
         if self.validation is not None:
             scores = score(module.classifier, self.validation, module.recipe.training.loss)
             found = metrics.summary(scores.probabilities, scores.targets, self.multi_label)
@@ -89,6 +91,7 @@ class EpochEnd(Callback):
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if hasattr(self, "events"):
             self.events.close()
+            self.other.close()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         self.teardown(trainer, pl_module, "fit")
