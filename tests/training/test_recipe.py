@@ -135,6 +135,8 @@ def test_every_field_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     for resolution in get_args(ResolutionName):
         build_frontend(FrontendSettings(resolution=resolution))
     build_classifier(FrontendSettings(), ModelSettings(backbone="test_efficientnet", head="attention"), ("a", "b"))
+    episodes = ("model.backbone=vgg", "model.head=prototypes", "training.loss=ce", "training.epochs=1")
+    fit(small_recipe(*episodes), table, tmp_path / "episodes")
     for kind in (FrontendSettings, ModelSettings, DataSettings, TrainingSettings):
         unread = {each.name for each in fields(kind)} - {name for owner, name in read if owner is kind}
         assert not unread, f"{kind.__name__}: {unread}"

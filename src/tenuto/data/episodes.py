@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import Sampler
 
+from tenuto.data.batching import ClipDataset, ClipLoader, MixingCollate
 from tenuto.data.sampling import Pick
 from tenuto.errors import UsageError
 
@@ -62,3 +63,18 @@ class EpisodeBatches(Sampler[list[Pick]]):
             clips = random.permutation(self.members[which])[: self.n_clips]
             indices += [int(clip) for clip in clips] * (2 if len(clips) == 1 else 1)
         return [Pick(index, (*seeds, row)) for row, index in enumerate(indices)]
+
+
+def episode_loader(
+    dataset: ClipDataset, batches: EpisodeBatches, workers: int = 0, pin_memory: bool = False
+) -> ClipLoader:
+    """The episodes for training; `workers` and `pin_memory` as for `data.batching.train_loader`."""
+    dataset.preload()  # before processes start that would each do it for themselves
+    return ClipLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=MixingCollate(),
+        pin_memory=pin_memory,
+        persistent_workers=workers > 0,
+    )

@@ -8,6 +8,7 @@ from tenuto.data.audio import n_resampled
 from tenuto.data.batching import ClipDataset, ClipLoader, choose_workers, n_cores, train_loader
 from tenuto.data.cache import SampleCache
 from tenuto.data.check import Report
+from tenuto.data.episodes import EpisodeBatches, episode_loader
 from tenuto.data.splits import Parts
 from tenuto.models.classifier import Classifier
 from tenuto.training.evaluate import evaluation_batches
@@ -38,6 +39,10 @@ def batches_to_train(clips: ClipDataset, recipe: Recipe, seed: int, say: Say) ->
     data, gpu = recipe.data, on_gpu(recipe)
     if (data.workers or 0) > n_cores():
         say(f"note: data.workers={data.workers}, of which {n_cores()} are used: there are no more processors")
+    workers = choose_workers(data.workers, clips, data.batch_size, gpu)
+    if recipe.model.head == "prototypes":
+        episodes = EpisodeBatches(clips.targets, data.n_way, data.n_support, data.n_query, seed)
+        return episode_loader(clips, episodes, workers, gpu)
     return train_loader(
         clips,
         data.batch_size,
@@ -45,7 +50,7 @@ def batches_to_train(clips: ClipDataset, recipe: Recipe, seed: int, say: Say) ->
         balanced=data.balanced,
         bucketed=data.bucketed,
         mixup=data.mixup,
-        workers=choose_workers(data.workers, clips, data.batch_size, gpu),
+        workers=workers,
         pin_memory=gpu,
     )
 

@@ -6,9 +6,14 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
-from tenuto.data.batching import Batch, ClipLoader
+from tenuto.data.batching import Batch, ClipDataset, ClipLoader
+from tenuto.data.episodes import EpisodeBatches
 from tenuto.data.sampling import TrainBatches
+from tenuto.frontend.resolution import ResolutionOutput
 from tenuto.models.classifier import Classifier
+from tenuto.models.prototypes import Prototypes, episode_loss
+from tenuto.training.episodes import set_prototypes
+from tenuto.training.evaluate import evaluation_batches
 from tenuto.training.losses import objective
 from tenuto.training.recipe import Recipe, TrainingSettings
 from tenuto.training.state import TrainingState
@@ -47,7 +52,7 @@ class TrainingModule(LightningModule):
         return self.loader
 
     def on_train_epoch_start(self) -> None:
-        assert isinstance(self.loader.batch_sampler, TrainBatches)
+        assert isinstance(self.loader.batch_sampler, TrainBatches | EpisodeBatches)
         self.loader.batch_sampler.set_epoch(self.epoch)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = learning_rate_at(self.epoch, self.recipe.training)
@@ -61,14 +66,31 @@ class TrainingModule(LightningModule):
         return batch.to(device, non_blocking=True)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        settings = self.recipe.training
-        output = self.classifier(batch.waveforms, batch.lengths)
-        guide_loss, activeness = output.resolution.guide_loss, output.resolution.activeness
-        loss = objective(output.logits, batch.targets, guide_loss, settings.loss, settings.guide_weight)
+        loss, resolution = self._objective(batch)
+        guide_loss, activeness = resolution.guide_loss, resolution.activeness
         n_clips = len(batch.targets)
         values = torch.stack([loss.float(), guide_loss.float(), activeness.float()]).detach() * n_clips
         self.steps.append(torch.cat([values.new_tensor([n_clips]), values]))
         return loss
+
+    def _objective(self, batch: Batch) -> tuple[Tensor, ResolutionOutput]:
+        """The loss of a batch, which to prototypes is an episode, and what the front end has to say of it."""
+        settings, data = self.recipe.training, self.recipe.data
+        if not isinstance(self.classifier.head, Prototypes):
+            output = self.classifier(batch.waveforms, batch.lengths)
+            guide_loss = output.resolution.guide_loss
+            loss = objective(output.logits, batch.targets, guide_loss, settings.loss, settings.guide_weight)
+            return loss, output.resolution
+        embeddings, resolution = self.classifier.embed(batch.waveforms, batch.lengths)
+        loss = episode_loss(embeddings, batch.targets.argmax(1), data.n_support, data.n_query)
+        return loss + settings.guide_weight * resolution.guide_loss, resolution
+
+    def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
+        """Ends an epoch with the prototypes of its weights, before anything is validated or saved."""
+        if self.trainer.is_last_batch and isinstance(self.classifier.head, Prototypes):
+            clips = self.loader.dataset
+            assert isinstance(clips, ClipDataset)
+            set_prototypes(self.classifier, evaluation_batches(self.classifier, clips, self.recipe.data.batch_size))
 
     def means(self) -> dict[str, float]:
         """Loss, guide loss and activeness a clip, over the epoch so far."""

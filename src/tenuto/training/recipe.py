@@ -30,6 +30,9 @@ class DataSettings:
     balanced: bool = False  # draw classes equally often
     bucketed: bool = True  # batches of clips of similar length, where lengths differ
     mixup: float = 0.0  # probability that a training clip is mixed with another
+    n_way: int | None = None  # classes of an episode, with model.head=prototypes, whose batches are episodes; None: all
+    n_support: int = 5  # clips a class of an episode that make its prototype
+    n_query: int = 5  # clips a class of an episode that are to find it
     workers: int | None = None  # processes that make batches, at most one a processor; None: as many as seem best
     cache_mb: int = 1024  # decoded audio is kept in memory up to this size
     cache: str | None = None  # folder for decoded audio instead, which any number of trainings share
@@ -40,6 +43,9 @@ class DataSettings:
         _check(self.batch_size > 0, "batch_size", self.batch_size, "above 0")
         _check(0 <= self.valid_share < 1, "valid_share", self.valid_share, "from 0 to below 1")
         _check(0 <= self.mixup <= 1, "mixup", self.mixup, "a probability from 0 to 1")
+        _check(self.n_way is None or self.n_way > 1, "n_way", self.n_way, "2 or more, or null for all classes")
+        _check(self.n_support > 0, "n_support", self.n_support, "above 0")
+        _check(self.n_query > 0, "n_query", self.n_query, "above 0")
         _check(self.workers is None or self.workers >= 0, "workers", self.workers, "0 or more")
         _check(self.cache_mb >= 0, "cache_mb", self.cache_mb, "0 or more")
 
@@ -90,6 +96,19 @@ class Recipe:
             raise UsageError(
                 "data.valid_share=0 leaves nothing to choose or to stop by: "
                 "set training.choose=last and training.patience=null"
+            )
+        if self.model.head == "prototypes":
+            self._check_episodes()
+
+    def _check_episodes(self) -> None:
+        if self.training.loss != "ce":
+            raise UsageError(
+                "model.head=prototypes is a softmax over distances, trained by cross entropy: set training.loss=ce"
+            )
+        if self.data.mixup:
+            raise UsageError(
+                f"data.mixup={self.data.mixup:g} leaves clips of two classes, which an episode cannot have: "
+                "set data.mixup=0 with model.head=prototypes"
             )
 
 
