@@ -20,7 +20,7 @@ from tenuto.frontend.importance import (
     rescale,
     rescale_paper,
 )
-from tenuto.frontend.lengths import IntOrTensor
+from tenuto.frontend.lengths import IntOrTensor, least_of
 from tenuto.frontend.resolution import Resolution, ResolutionOutput, mask_kept
 from tenuto.frontend.spectrogram import Spectrogram
 from tenuto.frontend.warp import Warp
@@ -80,7 +80,7 @@ class DiffRes(Resolution):
         """Frames kept of clips of so many frames: their share, or the fixed number where they have as many."""
         if self.n_kept is None:
             return super().kept(n_frames)
-        return n_frames.clamp_max(self.n_kept) if isinstance(n_frames, Tensor) else min(n_frames, self.n_kept)
+        return n_frames.clamp_max(self.n_kept) if isinstance(n_frames, Tensor) else least_of(n_frames, self.n_kept)
 
     def resolve(self, spectrogram: Spectrogram, empty: Tensor | None) -> ResolutionOutput:
         """Estimate importance (Eq. 3), warp (Eqs. 5 and 6), encode; and the guide loss (Eq. 7)."""
@@ -121,7 +121,8 @@ class DiffRes(Resolution):
 
     def _encode(self, warp: Warp, frames: Tensor) -> Tensor:
         """E W^T: where in time each output lies, and how far it reaches; (batch, band, n_out)."""
-        positions = position_encoding(self.n_bands, frames.shape[-1], frames.device).to(frames.dtype)
+        encode = position_encoding.__wrapped__ if torch.compiler.is_exporting() else position_encoding
+        positions = encode(self.n_bands, frames.shape[-1], frames.device).to(frames.dtype)
         encoding = warp.mean(positions[None])
         return self.mix_encoding(encoding.mT).mT if self.encoding == "learnable" else encoding
 

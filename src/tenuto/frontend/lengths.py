@@ -27,7 +27,17 @@ def n_kept(n_frames: IntOrTensor, reduction: float) -> IntOrTensor:
     if isinstance(n_frames, Tensor):
         kept = torch.floor((1 - reduction) * n_frames.to(torch.float64) + 0.5).clamp_min(1).to(n_frames.dtype)
         return torch.minimum(kept, n_frames)
-    return min(n_frames, max(1, math.floor((1 - reduction) * n_frames + 0.5)))
+    return least_of(n_frames, largest_of(1, math.floor((1 - reduction) * n_frames + 0.5)))
+
+
+def least_of(a: int, b: int) -> int:
+    """The smaller of two sizes, any of which may be a symbol of a graph that is being exported."""
+    return torch.sym_min(a, b)  # type: ignore[return-value]
+
+
+def largest_of(a: int, b: int) -> int:
+    """The larger of two sizes, as `least_of`."""
+    return torch.sym_max(a, b)  # type: ignore[return-value]
 
 
 def check_reduction(reduction: float) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tenuto.errors import UsageError
+from tenuto.frontend._pcen_export import recur
 from tenuto.frontend.compression import Compression
 from tenuto.frontend.impulse_responses import project
 from tenuto.frontend.lengths import check_lengths, length_mask
@@ -25,6 +26,8 @@ def smooth(energies: Tensor, coefficient: Tensor, before: Tensor, floor: float =
 
     coefficient s (band,) in [0, 1]; before (batch, band): M of the frame before the first.
     """
+    if torch.compiler.is_exporting():
+        return recur(energies, coefficient, 1 - coefficient, before) + floor
     return _recur(energies, coefficient, 1 - coefficient, before, floor)
 
 
@@ -56,9 +59,10 @@ def _recur(values: Tensor, gain: Tensor, decay: Tensor, before: Tensor, floor: f
 @lru_cache(maxsize=64)
 def _lags(size: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     """Exponents 0 .. size, lags (from, to) from 0 on, and one where `to` does not lie before `from`, zero elsewhere."""
-    frame = torch.arange(size, device=device)
-    lag = frame - frame[:, None]
-    return torch.arange(size + 1, device=device, dtype=dtype), lag.clamp_min(0), (lag >= 0).to(dtype)
+    with torch.inference_mode(False):  # kept for later calls, which may train
+        frame = torch.arange(size, device=device)
+        lag = frame - frame[:, None]
+        return torch.arange(size + 1, device=device, dtype=dtype), lag.clamp_min(0), (lag >= 0).to(dtype)
 
 
 def _block_length(n_frames: int) -> int:

@@ -88,8 +88,8 @@ class Resolution(nn.Module, ABC):
     def kept_of(self, spectrogram: Spectrogram) -> tuple[Tensor, int]:
         """Kept frames of each clip, int64 (batch,), and the largest of them, which the features have."""
         kept = self.kept(spectrogram.lengths_or_full)
-        if spectrogram.lengths is None:  # known from the shape: nothing waits for a device
-            return kept, self.kept(spectrogram.compressed.shape[-1])
+        if spectrogram.lengths is None or torch.compiler.is_exporting():
+            return kept, self.kept(spectrogram.compressed.shape[-1])  # of the shape: nothing waits for a device
         return kept, max(1, int(kept.max()))
 
     def extra_repr(self) -> str:
@@ -102,7 +102,8 @@ class FullResolution(Resolution):
     def resolve(self, spectrogram: Spectrogram, empty: Tensor | None) -> ResolutionOutput:
         """All frames, compressed, zero beyond the clip, and no longer than the longest clip."""
         frames = spectrogram.lengths_or_full
-        n_out = spectrogram.compressed.shape[-1] if spectrogram.lengths is None else max(1, int(frames.max()))
+        every = spectrogram.lengths is None or torch.compiler.is_exporting()
+        n_out = spectrogram.compressed.shape[-1] if every else max(1, int(frames.max()))
         return _plain_output(spectrogram.compressed[..., :n_out], frames, spectrogram, None)
 
 

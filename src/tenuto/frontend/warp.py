@@ -8,13 +8,13 @@ output is dropped, outputs past the sum are zero.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from tenuto.errors import UsageError
-from tenuto.frontend import _warp_torch
+from tenuto.frontend import _warp_export, _warp_torch
 
 Aggregate = Literal["mean", "max"]
 
@@ -58,16 +58,19 @@ class Warp:
     """
 
     def __init__(self, importance: Tensor, n_out: int, algorithm1: bool = True) -> None:
-        cut = _warp_torch.segments if algorithm1 else _warp_torch.whole_frames
+        self._kernel: Any = _warp_export if torch.compiler.is_exporting() else _warp_torch
+        cut = self._kernel.segments if algorithm1 else self._kernel.whole_frames
         self._segments = cut(importance, n_out)
 
     def mean(self, frames: Tensor) -> Tensor:
         """X W^T: frames (batch, band, frame), or (1, band, frame) for all clips alike -> (batch, band, n_out)."""
-        return _warp_torch.weighted_sum(frames, self._segments)
+        mean: Tensor = self._kernel.weighted_sum(frames, self._segments)
+        return mean
 
     def mean_and_max(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """X W^T and max_j X_j W_ij in one pass: frames (batch, band, frame) -> two of (batch, band, n_out)."""
-        return _warp_torch.weighted_sum_and_max(frames, self._segments)
+        both: tuple[Tensor, Tensor] = self._kernel.weighted_sum_and_max(frames, self._segments)
+        return both
 
 
 def _check(frames: Tensor, importance: Tensor, n_out: int) -> None:

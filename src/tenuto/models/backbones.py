@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tenuto.errors import UsageError
-from tenuto.frontend.lengths import length_mask, scale_lengths
+from tenuto.frontend.lengths import largest_of, length_mask, scale_lengths
 from tenuto.models.normalize import MaskedBatchNorm
 from tenuto.models.timm_models import create
 
@@ -173,14 +173,14 @@ class TimmBackbone(Backbone):
             features = self.input_norm(features, lengths)
         n_bands, n_kept = features.shape[-2:]
         more = (0, self._padded(n_kept) - n_kept, 0, self._padded(n_bands) - n_bands)
-        return self._features(F.pad(features, more) if any(more) else features)
+        return self._features(F.pad(features, more) if torch.compiler.is_exporting() or any(more) else features)
 
     def map_lengths(self, lengths: Tensor, n_kept: int, n_out: int) -> Tensor:
         """lengths (batch,) of `n_kept` frames -> (batch,) valid frames of the maps' `n_out`."""
         return scale_lengths(lengths, self._padded(n_kept), n_out)
 
     def _padded(self, n: int) -> int:
-        return -(-max(n, self.least_size) // self.multiple) * self.multiple
+        return -(-largest_of(n, self.least_size) // self.multiple) * self.multiple
 
     def _features(self, features: Tensor) -> Tensor:
         """Maps with features second, or vectors: the mean of the tokens (batch, token, feature)."""
