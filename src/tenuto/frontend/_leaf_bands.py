@@ -98,5 +98,6 @@ def _resampling(window: int, hop: int, rate: int, tail: int) -> Tensor:
     From `tail` hops before the window to `tail` hops behind it. At full rate: the window and zeros.
     """
     n_hops = 2 * tail + -(-window // hop)
-    at = torch.arange(n_hops * rate, dtype=torch.float64) * (hop / rate) - tail * hop
-    return torch.sinc((at[:, None] - torch.arange(window)) * (rate / hop))
+    with torch.inference_mode(False):  # kept for later calls, which may train
+        at = torch.arange(n_hops * rate, dtype=torch.float64) * (hop / rate) - tail * hop
+        return torch.sinc((at[:, None] - torch.arange(window)) * (rate / hop))
