@@ -56,8 +56,9 @@ def reproduce(args: Namespace, say: Say) -> Answer:
         "threads": args.threads,
     }
     given = {name: value for name, value in wanted.items() if value is not None}
-    out = args.out or Path("results") / args.experiment
-    plan = Plan(EXPERIMENTS[args.experiment], _roots(args.data), out, scale=scale, **given)
+    experiment = EXPERIMENTS[args.experiment]
+    out = args.out or Path("results") / (experiment.store or experiment.name)
+    plan = Plan(experiment, _roots(args.data), out, scale=scale, **given)
     page = run(plan, say)
     return page, page["text"], len(page["failed"]), 0
 

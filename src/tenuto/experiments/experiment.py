@@ -72,8 +72,11 @@ class Experiment:
         hop_of: the hop in ms of systems that leave it open, for a data set of the paper
         in_paper: backbone and weights of the paper's experiment
         auc_of: data sets of the paper whose metric is AUC
-        any_hop: whether stored cells of any hop belong to the table
+        across_hops: whether a row goes over hops, and not over systems
         timed: whether training seconds are compared as well
+        curves: what is drawn over training: "guide_loss", "activeness", "metric"
+        table: whether scores are shown as a table
+        store: whose folder of results it shares by default; its own where empty
     """
 
     name: str
@@ -94,8 +97,11 @@ class Experiment:
     in_paper: str = "EfficientNet-B2, ImageNet weights"
     auc_of: tuple[str, ...] = ()
     parameter: Parameter | None = None
-    any_hop: bool = False
+    across_hops: bool = False
     timed: bool = False
+    curves: tuple[str, ...] = ()
+    table: bool = True
+    store: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -124,16 +130,21 @@ class Experiment:
         for system in self.systems:
             if system.is_of(column):
                 return system
-        return self._swept(column.variant) if column.method == DIFFRES.method else None
+        if self.parameter is None or column.method != DIFFRES.method:
+            return None
+        return self._swept(column.variant or f"{self.parameter.name}={self.parameter.usual:g}")
 
     def covers(self, column: Column) -> bool:
         """Whether a stored column belongs into the table even if it was not asked for this time."""
         system = self.system_of(column)
-        return system is not None and (self.any_hop or system.hop_ms is not None or column.hop_ms in self.hops)
+        any_hop = self.hops != (HOP_MS,)  # otherwise the table does not speak of hops
+        return system is not None and (any_hop or column.hop_ms == HOP_MS)
 
     def usual_columns(self, like: Column) -> list[Column]:
         """What stands in one row with a column, the baseline left out: other systems, or other hops of its own."""
-        if not self.any_hop:
+        if like == self.baseline.like(like) and self.baseline.fps is not None:
+            like = replace(like, fps=self.fps[0], hop_ms=max(self.hops))  # it stands in any row: in the first
+        if not self.across_hops:
             systems = [self.system(name) for name in self.methods]
             return [system.like(like) for system in systems if system != self.baseline]
         system = self.system_of(like)

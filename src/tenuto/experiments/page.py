@@ -16,7 +16,10 @@ from tenuto.files import write_text
 from tenuto.report.tables import csv_table, latex_table, markdown_table, text_table
 
 Row = dict[str, str | int | float | None]
+Page = dict[str, Any]  # rows, notes, files, and what else there is to say
 NOT_RUN = "not run"
+IN_FULL = "In full"
+DIFFERENCES = "Paired differences, in points"
 
 
 def paper_rows(results: Results) -> list[Row]:
@@ -49,7 +52,7 @@ def _row_start(results: Results, data: str, base: Column, labels: Mapping[str, s
     return {
         "Task": title + lengths,
         results.experiment.baseline_head: _entry(results, data, base),
-        "Metric": _metric(results, data, base.length),
+        "Metric": _metric(results, data, base),
         **labels,
     }
 
@@ -70,7 +73,7 @@ def _entry_with_time(results: Results, data: str, column: Column) -> Row:
 def detail_rows(results: Results) -> list[Row]:
     """A row a column: means, both deviations, frames kept and time, as plain numbers."""
     rows: list[Row] = []
-    hops = any(column.hop_ms != Column.hop_ms for _, column in results.groups)
+    hops = _has_hops(results)
     variants = any(column.variant for _, column in results.groups)
     for (data, column), group in results.groups.items():
         found, printed = results.spread(data, column), _printed(results, data, column)
@@ -120,9 +123,10 @@ def _against(results: Results, data: str, column: Column) -> list[Column]:
 def fold_rows(results: Results) -> list[Row]:
     """The mean over seeds in percent for every fold."""
     rows: list[Row] = []
+    hops = _has_hops(results)
     for (data, column), group in results.groups.items():
         row: Row = {"data": data, "length": column.length, "method": results.system(column).name, "FPS": column.fps}
-        row |= {"hop ms": column.hop_ms} if results.experiment.any_hop or results.experiment.hop_of else {}
+        row |= {"hop ms": column.hop_ms} if hops else {}
         for fold in results.folds[data]:
             scores = [score for (other, _), score in group.scores.items() if other == fold]
             row[fold] = _percent(sum(scores) / len(scores)) if scores else NOT_RUN
@@ -176,8 +180,13 @@ def _time_details(results: Results, data: str, column: Column) -> Row:
     }
 
 
+def _has_hops(results: Results) -> bool:
+    """Whether any hop is not the usual one."""
+    return any(column.hop_ms != Column.hop_ms for _, column in results.groups)
+
+
 def _mark_head(results: Results) -> str:
-    is_usual = results.experiment.baseline.name == "logmel"
+    is_usual = results.experiment.baseline.method == "logmel"
     return "as good as 100 FPS" if is_usual else f"as good as {results.experiment.baseline.name}"
 
 
@@ -191,8 +200,10 @@ def _printed(results: Results, data: str, column: Column) -> Printed | None:
     return None if paper_set is None else results.experiment.printed(paper_set, results.system(column), column)
 
 
-def _metric(results: Results, data: str, length: str) -> str:
-    metrics = {g.metric for (d, c), g in results.groups.items() if (d, c.length) == (data, length) and g.scores}
+def _metric(results: Results, data: str, base: Column) -> str:
+    """The metric of all that is marked against a baseline."""
+    groups = results.groups.items()
+    metrics = {g.metric for (d, c), g in groups if d == data and results.baseline(c) == base and g.scores}
     return ", ".join(sorted(metrics)) or NOT_RUN
 
 
@@ -215,38 +226,57 @@ def _share(kept: float, sound: float) -> float | None:
 
 
 def write_page(
-    results: Results, records: Sequence[Mapping[str, Any]], failed: Mapping[str, str], out: Path
-) -> dict[str, Any]:
-    """Writes NAME.txt, .md, .tex and .csv (every number), and returns them as values."""
+    results: Results,
+    records: Sequence[Mapping[str, Any]],
+    failed: Mapping[str, str],
+    out: Path,
+    curves: Page | None = None,
+) -> Page:
+    """Writes NAME.txt, .md, .tex and .csv (every number), and returns them as values.
+
+    Args:
+        curves: of `write_curves`, where the experiment has them
+    """
     experiment = results.experiment
-    details, differences = detail_rows(results), difference_rows(results)
-    tables = {
-        experiment.title: paper_rows(results),
-        "In full": details,
-        "Paired differences, in points": differences,
-        "By fold, mean over seeds in percent": fold_rows(results),
-    }
-    tables = {title: rows for title, rows in tables.items() if rows}
-    lines = notes(results, records) + [f"FAILED: {name}: {reason}" for name, reason in failed.items()]
+    tables = {title: rows for title, rows in _tables(results, curves).items() if rows}
+    details, differences = tables.get(IN_FULL, []), tables.get(DIFFERENCES, [])
+    lines = notes(results, records) + ([] if curves is None else curves["notes"])
+    lines += [f"FAILED: {name}: {reason}" for name, reason in failed.items()]
     text = "\n\n".join([f"{title}\n\n{text_table(rows)}" for title, rows in tables.items()] + ["\n".join(lines)])
     markdown = [f"## {title}\n\n{markdown_table(rows)}" for title, rows in tables.items()]
     markdown[0] = markdown[0].removeprefix("#")
     markdown.append("\n".join(f"- {line}" for line in lines))
-    name = experiment.name
+    name, (first, *_) = experiment.name, tables.values()
     files = {
         f"{name}.txt": text + "\n",
         f"{name}.md": "\n\n".join(markdown) + "\n",
-        f"{name}.csv": csv_table(details),
-        f"{name}_differences.csv": csv_table(differences),
-        f"{name}.tex": latex_table(tables[experiment.title], caption=experiment.caption) + "\n",
     }
+    if experiment.table:
+        files |= {f"{name}.csv": csv_table(details), f"{name}_differences.csv": csv_table(differences)}
+    files[f"{name}.tex"] = latex_table(first, caption=experiment.caption) + "\n"
     for file, content in files.items():
         write_text(out / file, content)
     return {
         "text": text,
-        "rows": details,
+        "rows": details if experiment.table else first,
         "differences": differences,
         "notes": lines,
         "failed": dict(failed),
-        "files": [str(out / file) for file in files],
+        "files": [str(out / file) for file in files] + ([] if curves is None else curves["files"]),
     }
+
+
+def _tables(results: Results, curves: Page | None) -> dict[str, list[Row]]:
+    """Title -> rows of every table of the page, in order."""
+    title, tables = results.experiment.title, {}
+    if results.experiment.table:
+        tables = {
+            title: paper_rows(results),
+            IN_FULL: detail_rows(results),
+            DIFFERENCES: difference_rows(results),
+            "By fold, mean over seeds in percent": fold_rows(results),
+        }
+    if curves is not None:
+        end = "where the curves end: last epoch, mean ± standard deviation over trainings"
+        tables[f"{title}, {end}"] = curves["rows"]
+    return tables

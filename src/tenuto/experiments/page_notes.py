@@ -23,8 +23,10 @@ def notes(results: Results, records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _reading_lines(results: Results) -> list[str]:
     """How the entries are to be read."""
+    if not results.experiment.table:
+        return []
     base = results.experiment.baseline
-    against = "the 100 FPS log-mel" if base.name == "logmel" else f"{base.head}"
+    against = "the 100 FPS log-mel" if base.method == "logmel" else f"{base.head}"
     lines = [
         "Percent, mean over folds and seeds ± standard deviation over seeds (none for one seed); "
         "in brackets the paper's number.",

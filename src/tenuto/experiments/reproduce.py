@@ -9,6 +9,7 @@ from typing import Any
 
 from tenuto.errors import UsageError
 from tenuto.experiments.circumstances import circumstances
+from tenuto.experiments.curve_files import keep_curves
 from tenuto.experiments.grid import Cell, Outcome, Say, cell_of, check_recipes, raise_if_nothing_worked, run_grid
 from tenuto.experiments.grid_data import GridData
 from tenuto.experiments.page import write_page
@@ -38,7 +39,13 @@ def reproduce(plan: Plan, say: Say | None = None) -> dict[str, Any]:
         raise UsageError(
             f"{plan.out} holds no results of {plan.experiment.name} yet: name data with --data NAME=FOLDER"
         )
-    page = write_page(gather(plan.experiment, records, cells), records, outcome.failed, plan.out)
+    results = gather(plan.experiment, records, cells)
+    curves = None
+    if plan.experiment.curves:
+        from tenuto.experiments.curves_page import write_curves  # matplotlib
+
+        curves = write_curves(results, records, plan.out)
+    page = write_page(results, records, outcome.failed, plan.out, curves)
     raise_if_nothing_worked(outcome)
     return page
 
@@ -89,6 +96,7 @@ def train_cell(cell: Cell, recipe: Recipe, data: GridData, plan: Plan) -> dict[s
     fold = data.fold(cell)
     found = fit(recipe, data.table, folder, fold, cell.seed, report=data.report)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    keep_curves(plan.out, cell.name)
     found = {key: value for key, value in found.items() if key != "per_class"}
     metric = "mAP" if data.table.multi_label else "accuracy"
     if protocol(cell.data).paper_set in plan.experiment.auc_of:

@@ -33,7 +33,7 @@ TABLE2 = Experiment(
     head=lambda system, column: f"{column.hop_ms:g} ms",
     row=lambda system, column: {"FPS": f"{column.fps:g}", "Method": system.head},
     printed=_printed,
-    any_hop=True,
+    across_hops=True,
     notes=(
         "Hop: of the spectrogram before time is reduced; as many frames a second reach the classifier at every hop.",
     ),
