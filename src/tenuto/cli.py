@@ -43,6 +43,7 @@ class Verb:
 
 def train_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("source", help="folder of class folders, CSV of clips, or a data set in its published layout")
+    _layout(parser)
     parser.add_argument("--recipe", help="YAML file, or the name of one of tenuto's own", default=None)
     parser.add_argument("--out", type=Path, help="run folder (default: runs/NAME OF SOURCE)")
     parser.add_argument("--fold", help="test on this fold")
@@ -63,7 +64,7 @@ def train(args: Namespace) -> Outcome:
     from tenuto.data.sets import find_clips
     from tenuto.training import commands
 
-    table = find_clips(args.source)
+    table = find_clips(args.source, args.layout)
     out = args.out or Path("runs") / re.sub(r"[^\w.+-]", "_", table.name)
     if args.folds is None and args.seeds is None:
         found = commands.train_one(recipe, table, out, args.fold, seeds[0], say)
@@ -89,26 +90,39 @@ def evaluate(args: Namespace) -> Outcome:
 
 
 def data_arguments(parser: ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", metavar="list | check | make", required=True, parser_class=_Parser)
+    actions = parser.add_subparsers(
+        dest="action", metavar="list | check | prepare | make", required=True, parser_class=_Parser
+    )
     listing = _json(actions.add_parser("list", help="classes and folds of a data set, or the layouts that are read"))
     listing.add_argument("source", nargs="?")
+    _layout(listing)
     check = _json(actions.add_parser("check", help="decode every clip and name what cannot be used"))
     check.add_argument("source")
+    _layout(check)
+    prepare = _json(actions.add_parser("prepare", help="download and unpack a published data set"))
+    prepare.add_argument("name", help="esc50, fsd50k, speechcommands, ...: 'tenuto data list' has them all")
+    prepare.add_argument("root", type=Path, help="folder for it; an interrupted call goes on")
+    prepare.add_argument("--archives", type=Path, help="folder of the downloads (default: in ROOT, until unpacked)")
+    prepare.add_argument("--keep-archives", action="store_true", help="keep the downloads in ROOT")
     make = _json(actions.add_parser("make", help="make a spoken-command set with espeak-ng"))
     make.add_argument("folder", type=Path)
     make.add_argument("--words", help="with commas between them (default: the 35 words of Speech Commands)")
+    make.add_argument("--train", type=int, default=100, metavar="N", help="clips of each word to learn from (100)")
+    make.add_argument("--test", type=int, default=30, metavar="N", help="clips of each word to test on (30)")
     make.add_argument("--seed", type=int, default=0)
 
 
 def data(args: Namespace) -> Outcome:
-    """Looks at, checks and makes data sets."""
+    """Looks at, checks, downloads and makes data sets."""
     from tenuto.data import commands
 
     if args.action == "list":
-        return Outcome(*(commands.list_clips(args.source) if args.source else commands.list_layouts()))
+        return Outcome(*(commands.list_clips(args.source, args.layout) if args.source else commands.list_layouts()))
     if args.action == "check":
-        return Outcome(*commands.check(args.source))
-    return Outcome(*commands.make(args.folder, args.words, args.seed, say))
+        return Outcome(*commands.check(args.source, args.layout))
+    if args.action == "prepare":
+        return Outcome(*commands.prepare(args.name, args.root, args.archives, args.keep_archives, say))
+    return Outcome(*commands.make(args.folder, args.words, args.train, args.test, args.seed, say))
 
 
 def elsewhere(module: str, name: str, help: str, takes_settings: bool = False) -> Verb:
@@ -129,8 +143,10 @@ VERBS: dict[str, Verb] = {
     "evaluate": Verb("metrics of a trained model on labelled clips", evaluate_arguments, evaluate),
     "predict": elsewhere("tenuto.inference.commands", "predict", "labels of files, folders and long recordings"),
     "explain": elsewhere("tenuto.inference.commands", "explain", "a picture of what was held and let go of a file"),
-    "data": Verb("list, check or make data sets", data_arguments, data),
+    "benchmark": elsewhere("tenuto.inference.benchmark_commands", "benchmark", "speed on this machine", True),
+    "data": Verb("list, check, download or make data sets", data_arguments, data),
     "reproduce": elsewhere("tenuto.experiments.commands", "reproduce", "a table of the paper on your data", True),
+    "fewshot": elsewhere("tenuto.experiments.fewshot_commands", "fewshot", "train on few clips a class, many times"),
 }
 
 
@@ -185,6 +201,11 @@ class _Parser(ArgumentParser):
 def _json(parser: ArgumentParser) -> ArgumentParser:
     parser.add_argument("--json", action="store_true", default=SUPPRESS, help="print one JSON object")
     return parser
+
+
+def _layout(parser: ArgumentParser) -> None:
+    help = "how the source is laid out, where that is not to be guessed ('tenuto data list' names the layouts)"
+    parser.add_argument("--layout", default="auto", help=help)
 
 
 def _seeds(text: str) -> list[int]:
