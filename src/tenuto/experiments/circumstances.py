@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tenuto import __version__
+from tenuto.inference.machine import processor
 
 PACKAGES = ("torch", "lightning", "timm", "numpy", "soundfile", "soxr")
 
@@ -20,7 +21,7 @@ def circumstances() -> dict[str, Any]:
     found = {name: installed for name in PACKAGES if (installed := _version(name)) is not None}
     return {
         "machine": {
-            "processor": _processor(),
+            "processor": processor(),
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
             "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -34,16 +35,6 @@ def shown_path(path: str | os.PathLike[str]) -> str:
     """A path for a record that others read: as given where relative, else its last part behind dots."""
     given = Path(path)
     return f".../{given.name}" if given.is_absolute() else given.as_posix()
-
-
-def _processor() -> str:
-    """The processor's name, as far as the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _version(package: str) -> str | None:
