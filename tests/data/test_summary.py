@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from data.sounds import make_folders
+from tenuto.cli import main
 from tenuto.data import commands
+from tenuto.data.archives import PUBLICATIONS
 from tenuto.data.sets import LAYOUTS
 from tenuto.data.summary import aligned
 from tenuto.errors import UsageError
@@ -17,7 +19,9 @@ from tenuto.errors import UsageError
 def test_the_layouts() -> None:
     value, text, n_left_out = commands.list_layouts()
     assert [row["layout"] for row in value] == [layout.name for layout in LAYOUTS]
-    assert len(text.splitlines()) == len(LAYOUTS)
+    assert all(line.startswith(row.name) for line, row in zip(text.splitlines(), LAYOUTS, strict=False))
+    assert text.splitlines()[len(LAYOUTS) + 1].startswith("tenuto data prepare NAME ROOT knows audioset, esc50")
+    assert {row["layout"] for row in value if row["prepare"]} == set(PUBLICATIONS)
     assert n_left_out == 0
 
 
@@ -72,7 +76,20 @@ def test_nothing_usable_is_still_told(tmp_path: Path) -> None:
 
 def test_words_to_make_are_two_or_more(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="wanted two words or more"):
-        commands.make(tmp_path, "stop", 0, print)
+        commands.make(tmp_path, "stop", 1, 1, 0, print)
+
+
+@pytest.mark.parametrize(("option", "name"), [("--train", "n_train"), ("--test", "n_test")])
+def test_numbers_of_words_to_make(tmp_path: Path, option: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As many as one likes, one at least."""
+    folder = str(tmp_path / "spoken")
+    assert main(["data", "make", folder, "--words", "yes,no", option, "0"]) == 2
+    assert f"{name} is 0: ask for at least one clip a word" in capsys.readouterr().err
+    numbers = {"--train": "1", "--test": "1", option: "3"}
+    arguments = [text for pair in numbers.items() for text in pair]
+    assert main(["data", "make", folder, "--words", "yes,no", *arguments, "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["splits"] == {"train": 2 * int(numbers["--train"]), "test": 2 * int(numbers["--test"])}
 
 
 def test_columns_line_up() -> None:
