@@ -8,6 +8,7 @@ output is dropped, outputs past the sum are zero.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Literal
 
 import torch
@@ -58,7 +59,7 @@ class Warp:
     """
 
     def __init__(self, importance: Tensor, n_out: int, algorithm1: bool = True) -> None:
-        self._kernel: Any = _warp_export if torch.compiler.is_exporting() else _warp_torch
+        self._kernel = _kernel_for(importance)
         cut = self._kernel.segments if algorithm1 else self._kernel.whole_frames
         self._segments = cut(importance, n_out)
 
@@ -71,6 +72,24 @@ class Warp:
         """X W^T and max_j X_j W_ij in one pass: frames (batch, band, frame) -> two of (batch, band, n_out)."""
         both: tuple[Tensor, Tensor] = self._kernel.weighted_sum_and_max(frames, self._segments)
         return both
+
+
+def _kernel_for(importance: Tensor) -> Any:
+    """The module that warps it: Triton's on CUDA where Triton is there, PyTorch's everywhere else."""
+    if torch.compiler.is_exporting():
+        return _warp_export
+    fused = _triton() if importance.is_cuda and not torch.compiler.is_compiling() else None
+    return fused or _warp_torch
+
+
+@cache
+def _triton() -> Any:
+    """The Triton kernels; None where Triton is missing or too old for them."""
+    try:
+        from tenuto.frontend import _warp_triton
+    except (ImportError, AttributeError):
+        return None
+    return _warp_triton
 
 
 def _check(frames: Tensor, importance: Tensor, n_out: int) -> None:

@@ -1,0 +1,123 @@
+"""The Triton kernels against the PyTorch warp: on a GPU, and everywhere else in Triton's own interpreter.
+
+The interpreter has to be chosen before Triton is imported, so `test_in_the_interpreter` runs this file once more, in
+a process of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from types import ModuleType
+
+import pytest
+import torch
+from torch import Tensor
+
+from tenuto.frontend import _warp_torch
+from tenuto.frontend import warp as door
+
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+TOLERANCES = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 3e-2}
+N_BANDS, N_FRAMES, N_OUT = 20, 23, 7  # neither a power of two nor a multiple of anything
+
+pytestmark = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
+
+
+@pytest.fixture
+def kernels() -> ModuleType:
+    if not (INTERPRETED or torch.cuda.is_available()):
+        pytest.skip("no GPU here; test_in_the_interpreter runs this")
+    from tenuto.frontend import _warp_triton
+
+    return _warp_triton
+
+
+def importances(kind: str) -> Tensor:
+    """(3, N_FRAMES): clips of all frames, of some, and of one frame in the batch."""
+    scores = torch.rand(3, N_FRAMES, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    lengths, kept = torch.tensor([N_FRAMES, 14, 1])[:, None], torch.tensor([N_OUT, 5, 1])[:, None]
+    inside = torch.arange(N_FRAMES) < lengths
+    if kind == "spiky":
+        scores = scores**8
+    if kind == "even":
+        scores = torch.ones_like(scores)
+    if kind == "nothing":
+        return torch.zeros_like(scores)
+    scores = scores * inside
+    scores = scores / scores.sum(1, keepdim=True) * kept
+    return scores * 1.7 if kind == "too much" else scores.clamp_max(1)
+
+
+def results(kernel: ModuleType, cut: str, importance: Tensor, dtype: torch.dtype) -> list[Tensor]:
+    """Mean, maximum, warped encoding, and the gradients to frames and importance."""
+    device = "cuda" if torch.cuda.is_available() and not INTERPRETED else "cpu"
+    random = torch.Generator().manual_seed(0)
+
+    def noise(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=random).to(device, dtype)
+
+    frames = noise(3, N_BANDS, N_FRAMES).round(decimals=1).requires_grad_()  # rounded: some are equal
+    importance = importance.to(device).requires_grad_()
+    cuts = getattr(kernel, cut)(importance, N_OUT)
+    mean, largest = kernel.weighted_sum_and_max(frames, cuts)
+    encoding = kernel.weighted_sum(noise(1, N_BANDS, N_FRAMES), cuts)
+    weighted = sum((part * noise(*part.shape)).sum() for part in (mean, largest, encoding))
+    gradients = torch.autograd.grad(weighted, (frames, importance))
+    return [part.detach() for part in (mean, largest, encoding, *gradients)]
+
+
+KINDS = ("random", "spiky", "even", "nothing", "too much")
+CASES = [(cut, kind, torch.float64) for cut in ("segments", "whole_frames") for kind in KINDS]
+CASES += [("segments", "random", torch.float32), ("segments", "spiky", torch.bfloat16)]
+
+
+@pytest.mark.parametrize(("cut", "kind", "dtype"), CASES, ids=str)
+def test_it_is_the_pytorch_warp(kernels: ModuleType, cut: str, kind: str, dtype: torch.dtype) -> None:
+    expected = results(_warp_torch, cut, importances(kind), torch.float64 if dtype == torch.float64 else torch.float32)
+    actual = results(kernels, cut, importances(kind), dtype)
+    n_compared = 3 if dtype == torch.bfloat16 else 5  # rounded products tie elsewhere, which moves gradients
+    for one, other in zip(actual[:n_compared], expected[:n_compared], strict=True):
+        torch.testing.assert_close(
+            one.to(other.dtype), other, atol=TOLERANCES[dtype] * (1 + float(other.abs().max())), rtol=0
+        )
+
+
+def test_gradients_of_a_mean_in_bfloat16(kernels: ModuleType) -> None:
+    found = []
+    for kernel, dtype in ((_warp_torch, torch.float64), (kernels, torch.bfloat16)):
+        frames = noise(dtype).requires_grad_()
+        importance = importances("random").to(frames.device).requires_grad_()
+        mean = kernel.weighted_sum(frames, kernel.segments(importance, N_OUT))
+        found.append(torch.autograd.grad(mean.square().sum(), (frames, importance)))
+    for expected, actual in zip(*found, strict=True):
+        assert (actual.double() - expected).norm() < 0.02 * expected.norm()
+
+
+def noise(dtype: torch.dtype) -> Tensor:
+    """(3, band, frame) on the device that the kernel is to run on."""
+    device = "cuda" if torch.cuda.is_available() and not INTERPRETED else "cpu"
+    return torch.randn(3, N_BANDS, N_FRAMES, generator=torch.Generator().manual_seed(0)).to(device, dtype)
+
+
+def test_in_the_interpreter() -> None:
+    """All of the above without a GPU."""
+    if INTERPRETED:
+        pytest.skip("this is the interpreter")
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__]
+    ended = subprocess.run(command, env=os.environ | {"TRITON_INTERPRET": "1"}, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout[-3000:]
+    assert "13 passed" in ended.stdout
+
+
+@pytest.mark.skipif(INTERPRETED, reason="the door is tested outside of the interpreter")
+def test_without_triton_it_is_the_pytorch_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "triton", None)
+    monkeypatch.delitem(sys.modules, "tenuto.frontend._warp_triton", raising=False)
+    door._triton.cache_clear()
+    try:
+        assert door._triton() is None
+    finally:
+        door._triton.cache_clear()
