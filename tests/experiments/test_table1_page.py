@@ -9,7 +9,8 @@ import pytest
 
 from experiments.records import record, records
 from tenuto.experiments.grid import Cell
-from tenuto.experiments.page import detail_rows, difference_rows, fold_rows, paper_rows, write_page
+from tenuto.experiments.layout import paper_rows
+from tenuto.experiments.page import detail_rows, difference_rows, fold_rows, write_page
 from tenuto.experiments.page_notes import notes
 from tenuto.experiments.paper import TABLE1 as PRINTED
 from tenuto.experiments.results import gather

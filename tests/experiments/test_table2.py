@@ -10,7 +10,8 @@ from experiments.records import record
 from tenuto.errors import UsageError
 from tenuto.experiments.experiment import Experiment
 from tenuto.experiments.grid import Cell, Column
-from tenuto.experiments.page import detail_rows, difference_rows, paper_rows
+from tenuto.experiments.layout import paper_rows
+from tenuto.experiments.page import detail_rows, difference_rows
 from tenuto.experiments.paper import BEST_HOP_MS, TABLE1, TABLE2
 from tenuto.experiments.plan import Plan, cells_of
 from tenuto.experiments.protocols import Scale, recipe_of
@@ -48,7 +49,7 @@ def test_other_rates_hops_and_methods() -> None:
         ({"methods": ("changehop",)}, "unknown method 'changehop'; valid: avgpool, convavgpool, diffres, logmel"),
         ({"hops": (20.0,)}, "hop 20: wanted milliseconds above 0 and up to 10"),
         ({"hops": (3.0,), "fps": (400.0,)}, "fps 400: wanted above 0 and below 333.333, which is all frames at a hop"),
-        ({"methods": ("diffres",), "hops": (10.0,)}, "nothing to do"),
+        ({"methods": ("diffres",), "hops": (10.0,)}, "nothing to do: fps 100 is every frame there is"),
     ],
 )
 def test_refuses_what_makes_no_sense(options: dict[str, object], message: str) -> None:

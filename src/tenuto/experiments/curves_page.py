@@ -12,7 +12,8 @@ from tenuto.errors import UsageError
 from tenuto.experiments.curves import NORMALIZERS, Quantity, have_steps, trajectory
 from tenuto.experiments.experiment import Experiment
 from tenuto.experiments.grid import Column, cell_of
-from tenuto.experiments.page import NOT_RUN, Page, Row
+from tenuto.experiments.layout import NOT_RUN, Row
+from tenuto.experiments.page import Page
 from tenuto.experiments.protocols import protocol
 from tenuto.experiments.results import Results
 from tenuto.files import write_text
@@ -82,8 +83,10 @@ def _panels(results: Results, lines: Mapping[Column, Mapping[Quantity, Trajector
     panels = []
     for quantity in quantities(results.experiment):
         of_all = {_line_name(results, c): own[quantity] for c, own in lines.items() if quantity in own}
-        label = "accuracy or mAP (%)" if quantity.name == "metric" else quantity.title.partition(",")[0]
-        panels.append(Panel(quantity.title.replace(", ", "\n", 1), label, of_all))
+        metrics = {group.metric for group in results.groups.values() if group.scores}
+        label = f"{' or '.join(sorted(metrics))} (%)" if quantity.name == "metric" else quantity.title.partition(",")[0]
+        title = quantity.title.replace(", ", "\n", 1)
+        panels.append(Panel(title, label, of_all, from_zero=quantity.name == "guide_loss"))
     return panels
 
 

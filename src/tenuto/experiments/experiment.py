@@ -74,6 +74,8 @@ class Experiment:
         auc_of: data sets of the paper whose metric is AUC
         across_hops: whether a row goes over hops, and not over systems
         timed: whether training seconds are compared as well
+        averaged: whether a last row has the means over tasks
+        parameters: the paper's counts of the front ends' parameters by system, where they are shown
         curves: what is drawn over training: "guide_loss", "activeness", "metric"
         table: whether scores are shown as a table
         store: whose folder of results it shares by default; its own where empty
@@ -99,6 +101,8 @@ class Experiment:
     parameter: Parameter | None = None
     across_hops: bool = False
     timed: bool = False
+    averaged: bool = False
+    parameters: Mapping[str, str] = field(default_factory=dict)
     curves: tuple[str, ...] = ()
     table: bool = True
     store: str = ""

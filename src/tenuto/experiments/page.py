@@ -1,4 +1,4 @@
-"""A table as rows: the paper's layout with its numbers beside ours, every detail, and paired differences."""
+"""A table's page: the paper's layout, every detail, paired differences and folds, in the shapes people paste."""
 
 from __future__ import annotations
 
@@ -7,67 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from tenuto.experiments.grid import Column
+from tenuto.experiments.layout import NOT_RUN, Row, mark, paper_rows, printed_of
 from tenuto.experiments.page_notes import notes
-from tenuto.experiments.paper import Printed
-from tenuto.experiments.protocols import protocol
-from tenuto.experiments.results import Results, same_or_better
+from tenuto.experiments.results import Results
 from tenuto.experiments.statistics import Difference
 from tenuto.files import write_text
 from tenuto.report.tables import csv_table, latex_table, markdown_table, text_table
 
-Row = dict[str, str | int | float | None]
 Page = dict[str, Any]  # rows, notes, files, and what else there is to say
-NOT_RUN = "not run"
 IN_FULL = "In full"
 DIFFERENCES = "Paired differences, in points"
-
-
-def paper_rows(results: Results) -> list[Row]:
-    """The paper's layout: a row a task (and frame rate), "ours ± over seeds (the paper's)" in percent."""
-    experiment = results.experiment
-    rows: dict[tuple[str, ...], tuple[Row, Row]] = {}
-    for data, column in results.groups:
-        base = results.baseline(column)
-        if column == base and any(_in_row(results, data, base, other) for other in results.groups):
-            continue  # it stands in the rows of the others
-        shown = experiment.usual_columns(column)[0] if column == base else column
-        labels = experiment.row(results.system(shown), shown)
-        key = (data, base.length, *labels.values())
-        if key not in rows:
-            rows[key] = (_row_start(results, data, base, labels), _entries(results, data, shown))
-        rows[key][1].update(_entry_with_time(results, data, shown))
-    heads = dict.fromkeys(head for _, entries in rows.values() for head in entries)
-    return [start | {head: entries.get(head, NOT_RUN) for head in heads} for start, entries in rows.values()]
-
-
-def _in_row(results: Results, data: str, base: Column, other: tuple[str, Column]) -> bool:
-    """Whether another column stands in a row with this baseline."""
-    return other[0] == data and other[1] != base and results.baseline(other[1]) == base
-
-
-def _row_start(results: Results, data: str, base: Column, labels: Mapping[str, str]) -> Row:
-    """What a row begins with: task, baseline, metric, and what tells it from the others of the task."""
-    title = protocol(data).title
-    lengths = "" if results.experiment.baseline.length else f", {base.length} length"
-    return {
-        "Task": title + lengths,
-        results.experiment.baseline_head: _entry(results, data, base),
-        "Metric": _metric(results, data, base),
-        **labels,
-    }
-
-
-def _entries(results: Results, data: str, like: Column) -> Row:
-    """The columns that the table always has, run or not."""
-    row: Row = {}
-    for column in results.experiment.usual_columns(like):
-        row |= _entry_with_time(results, data, column)
-    return row
-
-
-def _entry_with_time(results: Results, data: str, column: Column) -> Row:
-    head = results.experiment.head(results.system(column), column)
-    return {head: _entry(results, data, column)} | _time_entry(results, data, column)
 
 
 def detail_rows(results: Results) -> list[Row]:
@@ -76,7 +25,7 @@ def detail_rows(results: Results) -> list[Row]:
     hops = _has_hops(results)
     variants = any(column.variant for _, column in results.groups)
     for (data, column), group in results.groups.items():
-        found, printed = results.spread(data, column), _printed(results, data, column)
+        found, printed = results.spread(data, column), printed_of(results, data, column)
         row: Row = {"data": data, "length": column.length, "method": column.method, "FPS": column.fps}
         row |= {"hop ms": column.hop_ms} if hops else {}
         row |= {"variant": column.variant} if variants else {}
@@ -85,7 +34,7 @@ def detail_rows(results: Results) -> list[Row]:
             "mean %": NOT_RUN if found is None else _percent(found.mean),
             "sd over seeds": None if found is None else _percent(found.over_seeds),
             "sd over folds": None if found is None else _percent(found.over_folds),
-            _mark_head(results): _mark(results, data, column),
+            _mark_head(results): mark(results, data, column),
             "cells": f"{len(group.scores)} of {results.n_cells(data)}",
             "frames kept / sound": _share(group.kept_frames, group.sound_frames),
             "paper %": None if printed is None else printed.mean,
@@ -147,28 +96,6 @@ def _difference_row(results: Results, data: str, first: Column, second: Column, 
     }
 
 
-def _entry(results: Results, data: str, column: Column) -> str:
-    """One cell in the paper's layout."""
-    found, printed = results.spread(data, column), _printed(results, data, column)
-    theirs = "" if printed is None else f" ({printed})"
-    if found is None:
-        return NOT_RUN + theirs
-    mark = _mark(results, data, column)
-    deviation = "" if found.over_seeds is None else f" ± {100 * found.over_seeds:.1f}"
-    part = "" if found.n_scores == results.n_cells(data) else f" [{found.n_scores} of {results.n_cells(data)} cells]"
-    return f"{100 * found.mean:.1f}{deviation}{mark}{part}{theirs}"
-
-
-def _time_entry(results: Results, data: str, column: Column) -> Row:
-    """Training time over the baseline's, where the table compares it."""
-    if not results.experiment.timed:
-        return {}
-    head = f"{results.experiment.head(results.system(column), column)}: training time"
-    share, printed = results.time_share(data, column), _printed(results, data, column)
-    theirs = "" if printed is None or printed.time_share is None else f" ({100 * printed.time_share:.0f} %)"
-    return {head: (NOT_RUN if share is None else f"{100 * share:.0f} %") + theirs}
-
-
 def _time_details(results: Results, data: str, column: Column) -> Row:
     group = results.group(data, column)
     if not results.experiment.timed or group is None or not group.training_seconds:
@@ -188,23 +115,6 @@ def _has_hops(results: Results) -> bool:
 def _mark_head(results: Results) -> str:
     is_usual = results.experiment.baseline.method == "logmel"
     return "as good as 100 FPS" if is_usual else f"as good as {results.experiment.baseline.name}"
-
-
-def _mark(results: Results, data: str, column: Column) -> str:
-    """The paper's dagger, which the baseline itself does not get."""
-    return "†" if column != results.baseline(column) and same_or_better(results, data, column) else ""
-
-
-def _printed(results: Results, data: str, column: Column) -> Printed | None:
-    paper_set = protocol(data).paper_set
-    return None if paper_set is None else results.experiment.printed(paper_set, results.system(column), column)
-
-
-def _metric(results: Results, data: str, base: Column) -> str:
-    """The metric of all that is marked against a baseline."""
-    groups = results.groups.items()
-    metrics = {g.metric for (d, c), g in groups if d == data and results.baseline(c) == base and g.scores}
-    return ", ".join(sorted(metrics)) or NOT_RUN
 
 
 def _name(results: Results, column: Column) -> str:

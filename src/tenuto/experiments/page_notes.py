@@ -38,6 +38,8 @@ def _reading_lines(results: Results) -> list[str]:
         "Differences are paired by fold and seed; interval: 95 %, bootstrap over folds and seeds "
         "(too narrow rather than too wide with so few folds).",
     ]
+    if results.experiment.averaged and len({data for data, _ in results.groups}) > 1:
+        lines.append("Average: of the rows above, of our numbers and of the paper's.")
     if results.experiment.timed:
         lines.append(
             "Training time: wall-clock seconds over those of the baseline's training on the same folds and seeds; "

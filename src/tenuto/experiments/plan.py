@@ -53,8 +53,13 @@ class Plan:
             if not 0 < hop_ms <= 10:
                 raise UsageError(f"hop {hop_ms:g}: wanted milliseconds above 0 and up to 10, such as 10,6,3,1")
         self._check_fps()
-        if not (systems and self.lengths and self.seeds and self._any_column()):
+        if not (systems and self.lengths and self.seeds):
             raise UsageError("nothing to do: name at least one method, length, seed and frame rate")
+        if not any(self.columns(data) for data in self.data or ("",)):
+            rates = ", ".join(f"{fps:g}" for fps in self._fps) or "none"
+            raise UsageError(f"nothing to do: fps {rates} is every frame there is; name lower ones, or smaller --hops")
+        if self.lengths != LENGTHS[:1] and all(system.length for system in systems):
+            raise UsageError(f"length {','.join(self.lengths)}: each method of {self.experiment.name} has its own")
 
     @property
     def systems(self) -> tuple[System, ...]:
@@ -94,9 +99,6 @@ class Plan:
             if not 0 < fps < full:
                 other = "the log-mel itself" if full == 100 else f"all frames at a hop of {min(hops):g} ms"
                 raise UsageError(f"fps {fps:g}: wanted above 0 and below {full:g}, which is {other}")
-
-    def _any_column(self) -> bool:
-        return any(self.columns(data) for data in self.data or ("",))
 
     @property
     def command(self) -> str:

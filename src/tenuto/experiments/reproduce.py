@@ -90,7 +90,8 @@ def kept_settings(recipe: Recipe, plan: Plan) -> dict[str, Any]:
 
 def train_cell(cell: Cell, recipe: Recipe, data: GridData, plan: Plan) -> dict[str, Any]:
     """Trains and tests one cell; its run folder stays, without the checkpoints that only resuming needs."""
-    from tenuto.training.fit import fit  # heavy: a finished grid prints without it
+    from tenuto.models.build import build_frontend  # heavy: a finished grid prints without it
+    from tenuto.training.fit import fit
 
     folder = plan.out / "runs" / cell.name
     fold = data.fold(cell)
@@ -107,6 +108,7 @@ def train_cell(cell: Cell, recipe: Recipe, data: GridData, plan: Plan) -> dict[s
         "kept_frames": found["kept_frames"],
         "sound_frames": data.sound_frames(recipe, fold, cell.seed),
         "found": found,
+        "frontend_parameters": sum(p.numel() for p in build_frontend(recipe.frontend).parameters()),
         "recipe": kept_settings(recipe, plan),
         "command": plan.command,
         **circumstances(),

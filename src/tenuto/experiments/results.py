@@ -21,6 +21,7 @@ class Group:
     sound_frames: float = 0.0  # frames that the clips fill at 100 FPS, padding not counted
     seconds: float = 0.0
     metric: str = "accuracy"
+    parameters: int | None = None  # of the front end
 
     def add(self, cell: Cell, result: Mapping[str, Any]) -> None:
         """Takes in one result."""
@@ -32,6 +33,7 @@ class Group:
         self.sound_frames += result["sound_frames"]
         self.seconds += result["cell_seconds"]
         self.metric = result["metric"]
+        self.parameters = result.get("frontend_parameters", self.parameters)
 
 
 @dataclass

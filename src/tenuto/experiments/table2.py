@@ -34,6 +34,7 @@ TABLE2 = Experiment(
     row=lambda system, column: {"FPS": f"{column.fps:g}", "Method": system.head},
     printed=_printed,
     across_hops=True,
+    averaged=True,
     notes=(
         "Hop: of the spectrogram before time is reduced; as many frames a second reach the classifier at every hop.",
     ),

@@ -6,6 +6,7 @@ from tenuto.experiments.experiment import FULL_FPS, HOP_MS, LOGMEL, Experiment, 
 from tenuto.experiments.grid import Column
 from tenuto.experiments.paper import BEST_HOP_MS, Printed
 from tenuto.experiments.paper import TABLE3 as PRINTED
+from tenuto.experiments.paper import TABLE3_PARAMETERS as PARAMETERS
 
 OWN_RECIPE = "paper-recipe"
 
@@ -50,6 +51,8 @@ TABLE3 = Experiment(
     printed=_printed,
     settings=_settings,
     in_paper="EfficientNet-B0, from scratch; Best: EfficientNet-B2, ImageNet weights",
+    averaged=True,
+    parameters=PARAMETERS,
     auc_of=("AudioSet",),
     notes=(
         "Mel+DiffRes: a spectrogram of the hop that Table 2 finds best for the data set (else 3 ms; --hops chooses), "

@@ -34,6 +34,7 @@ class Panel:
     title: str
     y_label: str
     lines: Mapping[str, Trajectory]
+    from_zero: bool = False  # whether its y axis begins at zero
 
 
 def trajectories(panels: Sequence[Panel], x_label: str = "training steps", title: str = "") -> Figure:
@@ -78,4 +79,5 @@ def _draw(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
     axes.set_title(panel.title, loc="left")
     axes.set_ylabel(panel.y_label)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]) if panel.title.startswith("guide") else None)
+    if panel.from_zero:
+        axes.set_ylim(0, max(axes.get_ylim()[1], 1e-3))
