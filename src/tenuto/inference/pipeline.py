@@ -20,7 +20,7 @@ from tenuto.data.check import check_clips
 from tenuto.data.clips import ClipTable
 from tenuto.data.sets import find_clips
 from tenuto.errors import UsageError
-from tenuto.inference.timing import Call, Say, Spread, Timing, shown, time_in_turns
+from tenuto.inference.timing import Call, Say, Spread, shown, time_in_turns
 from tenuto.models.build import build_classifier
 from tenuto.models.classifier import Classifier
 from tenuto.training.losses import objective
@@ -68,10 +68,10 @@ def measure(
         timings = time_in_turns(stages.calls(), n_rounds, device=device, say=say)
         rates = {name: timing.rate(stages.n_clips[name]) for name, timing in timings.items()}
         rows = [{"stage": name, "clips a second": rate, "what": stages.what[name]} for name, rate in rates.items()]
-        return Pipeline(rows, limit_of(rates, timings, stages.workers))
+        return Pipeline(rows, limit_of(rates, stages.workers))
 
 
-def limit_of(rates: dict[str, Spread], timings: dict[str, Timing], workers: int) -> str:
+def limit_of(rates: dict[str, Spread], workers: int) -> str:
     """Which stage keeps a training from being faster, in a sentence or two.
 
     Batches are made while the device computes, so the slower of both decides: making batches, or a training step.
