@@ -1,94 +1,153 @@
-"""LEAF's short filters, those that have died away at the window's ends: sub-bands of the whole clip's spectrum.
+"""LEAF in sub-bands: each filter's band of the whole clip's spectrum, back in time at a rate that holds it.
 
-The response of such a filter is a Gaussian, exp(-(sigma theta)^2 / 2) at theta radians a sample from its centre.
-Of the clip's spectrum only the band where that counts is kept and brought back to time at a rate that holds it:
-p samples a hop, so that frames stay whole numbers of samples, filters of one p together. The window is brought to
-that rate too, as a band-limited signal, so that the energies need never be at full rate.
+The rate is p samples a hop, so that frames stay whole numbers of samples; filters of one p go together. The window
+is brought to that rate too, as a band-limited signal, so that the energies need never be at full rate.
+
+A short filter has died away at the window's ends, so that its response, a Gaussian, fits a band as a whole. That of
+a long one, which the window cuts off, has side lobes everywhere: its band is faded out (`near_share`), and what
+pairs of frequencies say that do not both lie within it is left to `_leaf_pairs`.
 """
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tenuto.frontend._leaf_pairs import smooth
+from tenuto.frontend._leaf_filtering import Bands, filtered_energies
 
-BAND_SIGMAS = 5.0  # half the band in standard deviations of the response: what is left out is below -108 dB
+BAND_SIGMAS = 5.0  # half a short filter's band in standard deviations of the response: -108 dB
 _POOL_SIGMAS = 4.3  # the same for the window, -80 dB
+# Where a long filter's share begins to fade, and ends, in cycles a window from its centre. By measurement.
+_NEAR_CYCLES = (8.0, 25.0)
+_TAPS = 12  # of the interpolation between coarse points of a response, which errs by 1e-6
+_KAISER_BETA = 12.5
 
 
-def samples_per_hop(sigma: float, window_sigma: float, hop: int) -> int:
-    """The rate that a filter needs, in samples a hop: 2^n or 3 2^n, at most `hop`, the full rate."""
+class Rate(NamedTuple):
+    """Samples a hop of a filter's band, and whether it is faded out."""
+
+    samples: int
+    fades: bool
+
+
+def short_rate(sigma: float, window_sigma: float, hop: int) -> Rate:
+    """What a short filter needs; both widths in samples."""
     band = 2 * BAND_SIGMAS / (2 * math.pi * sigma)  # cycles a sample, both sides
     pooled = _POOL_SIGMAS / (2 * math.pi * window_sigma)  # differences in the band beyond it are pooled away
-    wanted = max(2, math.ceil((band + min(band, pooled)) * hop))
-    power = 1 << math.ceil(math.log2(wanted))
-    return min(hop, power * 3 // 4 if power * 3 // 4 >= wanted else power)
+    return Rate(_round_rate((band + min(band, pooled)) * hop, hop), False)
+
+
+def long_rate(window: int, hop: int) -> Rate:
+    """What a long filter's near share needs."""
+    return Rate(_round_rate(2 * _NEAR_CYCLES[1] / window * hop, hop), True)
+
+
+def _round_rate(wanted: float, hop: int) -> int:
+    """The smallest of 2, 3 and 4, 5, 6 times a power of two that is not below `wanted`; at most `hop`."""
+    powers = [1 << n for n in range(max(2, math.ceil(wanted)).bit_length())]
+    return min(hop, *(rate for power in powers for rate in (2 * power, 3 * power, 5 * power) if rate >= wanted))
+
+
+def near_share(theta: Tensor, window: int) -> Tensor:
+    """Of a long filter's response at theta radians a sample from its centre, any shape: 1, falling to 0."""
+    start, end = (2 * math.pi / window * cycles for cycles in _NEAR_CYCLES)
+    return torch.cos(((theta.abs() - start) / (end - start)).clamp(0, 1) * (math.pi / 2)).square()
 
 
 def band_energies(
-    samples: Tensor, centers: Tensor, sigmas: Tensor, windows: Tensor, rates: list[int], hop: int, n_frames: int
+    samples: Tensor, centers: Tensor, sigmas: Tensor, windows: Tensor, rates: list[Rate], hop: int, n_frames: int
 ) -> Tensor:
     """Energies (batch, band, frame) of the whole window, wherever the clip ends; bands in the order given.
 
-    samples (batch, samples) as LinedUp has them; centers and sigmas (band,), windows (band, window); rates: each
-    band's samples a hop.
+    samples (batch, samples) as LinedUp has them; centers and sigmas (band,), windows (band, window), in float64.
     """
     window = windows.shape[1]
     tail = -(-window // (2 * hop))  # frames on both sides where a band-limited window has not died away
     before = tail * hop - (window - 1) // 2  # frame k's window begins at sample (k + tail) hop
-    n_hops = smooth(n_frames + 2 * tail + -(-2 * window // hop))
-    n_fft = n_hops * hop
-    n_mirrored = max(rates) * n_hops // 2 + 1
-    spectrum = _mirror(torch.fft.rfft(F.pad(samples, (before, 0)), n=n_fft), n_mirrored, n_fft)
+    grid = _grid(hop, window, n_frames + 2 * tail + -(-2 * window // hop))
+    n_mirrored = max(rate.samples for rate in rates) * grid.n_hops // 2
+    spectrum = _spectrum(F.pad(samples, (before, 0)), grid.n_fft, n_mirrored)
     bands: list[Tensor] = [samples.new_empty(0)] * len(rates)
     for rate in sorted(set(rates)):
         index = [i for i, other in enumerate(rates) if other == rate]
-        low = _decimate(spectrum, centers[index], sigmas[index], rate, n_hops, n_fft)
-        pooled = _pool(low, windows[index], rate, hop, tail, n_frames)
-        for i, energies in zip(index, pooled.unbind(1), strict=True):
-            bands[i] = energies
-    return torch.stack(bands, 1).clamp_min(0)
+        first, response = _responses(centers[index], sigmas[index], window, rate, grid)
+        low_windows = windows[index] @ _resampling(window, hop, rate.samples, tail).to(windows).T
+        of_rate = Bands([k + n_mirrored for k in first], rate.samples, n_frames)
+        energies = filtered_energies(spectrum, response.to(samples.dtype), low_windows.to(samples.dtype), of_rate)
+        for i, values in zip(index, energies.unbind(1), strict=True):
+            bands[i] = values
+    return torch.stack(bands, 1)
 
 
-def _decimate(spectrum: Tensor, centers: Tensor, sigmas: Tensor, rate: int, n_hops: int, n_fft: int) -> Tensor:
-    """Spectrum (batch, bin, 2), mirrored at both ends by `_mirror` -> |filtered|^2 (batch, band, hop, rate)."""
-    n_low = n_hops * rate
-    first = torch.round(centers.detach().double() * (n_fft / (2 * math.pi))).to(torch.int64) - n_low // 2
-    bins = first[:, None] + torch.arange(n_low, device=spectrum.device)  # (band, low bin)
-    theta = bins.to(centers.dtype) * (2 * math.pi / n_fft) - centers[:, None]
-    response = torch.exp(-0.5 * (sigmas[:, None] * theta).square()) * (n_low / n_fft)
-    mirror = (spectrum.shape[1] - n_fft // 2 - 1) // 2
-    bands = spectrum.unfold(1, n_low, 1).mT[:, first + mirror]  # whole rows: (batch, band, low bin, 2)
-    # the band's lowest bin becomes bin 0, which turns phases, of which the modulus knows nothing
-    low = torch.fft.ifft(torch.view_as_complex(bands * response[..., None]))
-    power: Tensor = low.real.square() + low.imag.square()
-    return power.view(*power.shape[:2], n_hops, rate)
+class _Grid(NamedTuple):
+    """The clip's transform: n_hops hops; responses are computed at every (n_hops / n_coarse)th bin."""
+
+    hop: int
+    n_hops: int
+    n_coarse: int
+
+    @property
+    def n_fft(self) -> int:
+        return self.n_hops * self.hop
 
 
-def _mirror(spectrum: Tensor, n_bins: int, n_fft: int) -> Tensor:
-    """Bins 0 .. n_fft/2 (batch, bin) of a real signal -> (batch, bin, 2) with n_bins more at both ends."""
-    bins = torch.arange(-n_bins, n_fft // 2 + 1 + n_bins, device=spectrum.device) % n_fft
-    mirrored = bins > n_fft // 2
-    parts = torch.view_as_real(spectrum)[:, torch.where(mirrored, n_fft - bins, bins)]
-    signs = torch.ones(bins.shape[0], 2, dtype=parts.dtype, device=parts.device)
-    signs[:, 1] = torch.where(mirrored, -1, 1)
-    return parts * signs
+def _grid(hop: int, window: int, n_hops: int) -> _Grid:
+    """For at least `n_hops`; quick to transform, and responses at four times the points that they need."""
+    n_coarse = 2 * smooth(-(-2 * window // hop))
+    return _Grid(hop, n_coarse * smooth(-(-n_hops // n_coarse)), n_coarse)
 
 
-def _pool(energies: Tensor, windows: Tensor, rate: int, hop: int, tail: int, n_frames: int) -> Tensor:
-    """energies (batch, band, hop, sample) under windows (band, window) -> (batch, band, frame)."""
-    resample = _resampling(windows.shape[1], hop, rate, tail).to(windows)
-    low_windows = (windows @ resample.mT).view(windows.shape[0], -1, rate).mT  # (band, sample, hops from the frame's)
-    shares = energies @ low_windows  # (batch, band, hop, hops from the frame's)
-    total = shares[:, :, :n_frames, 0]
-    for m in range(1, shares.shape[-1]):
-        total = total + shares[:, :, m : m + n_frames, m]
-    return total
+def _spectrum(samples: Tensor, n_fft: int, n_mirrored: int) -> Tensor:
+    """samples (batch, samples) -> bins -n_mirrored .. n_fft/2 + n_mirrored (batch, bin), both ends mirrored.
+
+    In float64, as single precision would leave noise at -140 dB of the loudest part in every band, and some
+    recordings have nothing louder in theirs.
+    """
+    exact = samples if samples.device.type == "mps" else samples.double()
+    half = torch.fft.rfft(exact, n=n_fft).to(torch.complex64 if samples.dtype == torch.float32 else torch.complex128)
+    left, right = half[:, 1 : n_mirrored + 1].flip(1), half[:, n_fft // 2 - n_mirrored : n_fft // 2].flip(1)
+    return torch.cat([left.conj(), half, right.conj()], 1)
+
+
+def _responses(centers: Tensor, sigmas: Tensor, window: int, rate: Rate, grid: _Grid) -> tuple[list[int], Tensor]:
+    """First bin of each band, and responses (band, n_hops x rate) from there on, of Gaussians cut to `window`."""
+    n_low, bin_width = grid.n_hops * rate.samples, 2 * math.pi / grid.n_fft
+    middle = torch.round(centers.detach() / bin_width)
+    offset = (middle * bin_width - centers)[:, None]  # of the middle bin from the centre
+    t = torch.arange(window // 2 + 1, device=centers.device, dtype=centers.dtype)
+    gaussian = torch.exp(-0.5 * (t / sigmas[:, None]).square()) / (math.sqrt(2 * math.pi) * sigmas[:, None])
+    taps = torch.cat([gaussian[:, :1], 2 * gaussian[:, 1:]], 1)  # both sides at once
+    waves = _waves(window // 2 + 1, rate.samples * grid.n_coarse, grid.n_coarse * grid.hop)
+    cosines, sines = (table.to(taps) for table in waves)
+    points = ((taps * torch.cos(offset * t)) @ cosines - (taps * torch.sin(offset * t)) @ sines).float()
+    response = (points.unfold(1, _TAPS, 1) @ _interpolation(grid.n_hops // grid.n_coarse).to(points)).flatten(1)
+    theta = (torch.arange(n_low, device=centers.device) - n_low // 2).to(response) * bin_width
+    share = near_share(theta, window) if rate.fades else torch.ones_like(theta)
+    return (middle.to(torch.int64) - n_low // 2).tolist(), response * (share * (n_low / grid.n_fft))
+
+
+@lru_cache(maxsize=64)
+def _waves(n_taps: int, n_points: int, size: int) -> tuple[Tensor, Tensor]:
+    """Cosines and sines (tap, point), float64: points 2 pi / size apart, round 0, and some more at both ends."""
+    with torch.inference_mode(False):  # kept for later calls, which may train
+        point = torch.arange(n_points + _TAPS - 1) - n_points // 2 - (_TAPS // 2 - 1)
+        angle = (torch.arange(n_taps)[:, None] * point % size).double() * (2 * math.pi / size)
+        return angle.cos(), angle.sin()
+
+
+@lru_cache(maxsize=64)
+def _interpolation(n_between: int) -> Tensor:
+    """Weights (tap, place), float64: Kaiser's windowed sinc, from points to the places between two of them."""
+    with torch.inference_mode(False):
+        place = torch.arange(n_between, dtype=torch.float64) / n_between
+        distance = place - (torch.arange(_TAPS, dtype=torch.float64) - (_TAPS // 2 - 1))[:, None]
+        fall = torch.special.i0(_KAISER_BETA * (1 - (distance / (_TAPS // 2)).square()).clamp_min(0).sqrt())
+        return torch.sinc(distance) * fall / torch.special.i0(torch.tensor(_KAISER_BETA, dtype=torch.float64))
 
 
 @lru_cache(maxsize=64)
@@ -98,6 +157,15 @@ def _resampling(window: int, hop: int, rate: int, tail: int) -> Tensor:
     From `tail` hops before the window to `tail` hops behind it. At full rate: the window and zeros.
     """
     n_hops = 2 * tail + -(-window // hop)
-    with torch.inference_mode(False):  # kept for later calls, which may train
+    with torch.inference_mode(False):
         at = torch.arange(n_hops * rate, dtype=torch.float64) * (hop / rate) - tail * hop
         return torch.sinc((at[:, None] - torch.arange(window)) * (rate / hop))
+
+
+def smooth(n: int) -> int:
+    """The smallest number from n on that has no prime factor above 5: quick to transform."""
+    rest = n
+    for factor in (2, 3, 5):
+        while rest % factor == 0:
+            rest //= factor
+    return n if rest == 1 else smooth(n + 1)

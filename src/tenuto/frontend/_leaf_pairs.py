@@ -20,22 +20,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_SEGMENT_OVER_WINDOW = 2.55  # two windows less one sample count; the rest is for the taper
+from tenuto.frontend._leaf_bands import near_share, smooth
+
+_SEGMENT_OVER_WINDOW = 2.15  # two windows less one sample count; the rest is for the taper
+_CYCLES = 8.0  # a window: how far apart pairs may lie
+_HEARD_CYCLES = 3.0  # how far apart those that parameters hear of
 _BLOCK_BYTES = 8 * 2**20  # of pairs that are held at once
 
 
 def segment_length(window: int) -> int:
     """Samples of the segment that is transformed for one frame: even, with prime factors 2, 3 and 5 only."""
     return smooth(math.ceil(_SEGMENT_OVER_WINDOW * window / 2)) * 2
-
-
-def smooth(n: int) -> int:
-    """The smallest number from n on that has no prime factor above 5: quick to transform."""
-    rest = n
-    for factor in (2, 3, 5):
-        while rest % factor == 0:
-            rest //= factor
-    return n if rest == 1 else smooth(n + 1)
 
 
 def taper(window: int) -> Tensor:
@@ -70,15 +65,21 @@ def segment_spectra(samples: Tensor, taper: Tensor, window: int, hop: int, n_fra
     return spectra
 
 
-def pair_energies(spectra: Tensor, filters: Tensor, windows: Tensor, pairs: Pairs) -> Tensor:
-    """What `pairs` say of energies: spectra (batch, frame, bin) -> (batch, band, frame); sums over pairs add up.
+def pair_energies(spectra: Tensor, centers: Tensor, filters: Tensor, windows: Tensor) -> Tensor:
+    """What pairs say that are not within a filter's near share: spectra (batch, frame, bin) -> (batch, band, frame).
 
-    Complex filters (band, window) and real windows (band, window), both symmetric round their middle (window odd).
+    Complex filters (band, window) and real windows (band, window), both symmetric round their middle (window odd), in
+    float64. Parameters hear of the first differences only: the others are some hundredths of what these say.
     """
     size = 2 * (spectra.shape[-1] - 1)
-    weights = _pair_weights(filters, windows, size, pairs)
-    real, imaginary = _bins(spectra.flatten(0, 1), pairs.first, pairs.last + pairs.last_difference)
-    energies: Tensor = _Pairs.apply(real, imaginary, weights, pairs)
+    n_differences, n_heard = (round(cycles * size / windows.shape[1]) for cycles in (_CYCLES, _HEARD_CYCLES))
+    real, imaginary = _bins(spectra.flatten(0, 1), -((n_differences + 1) // 2), size // 2 + n_differences)
+    first = Pairs(-((n_differences + 1) // 2), size // 2, 0, n_heard)
+    others = first._replace(first_difference=n_heard + 1, last_difference=n_differences)
+    energies: Tensor = _Pairs.apply(real, imaginary, _pair_weights(centers, filters, windows, size, first, real.dtype), first)
+    with torch.no_grad():
+        weights = _pair_weights(centers, filters, windows, size, others, real.dtype)
+    energies = energies + _Pairs.apply(real, imaginary, weights, others)
     return energies.view(*spectra.shape[:2], -1).mT
 
 
@@ -92,7 +93,9 @@ def _bins(spectrum: Tensor, first: int, last: int) -> tuple[Tensor, Tensor]:
     return real, torch.cat([-left.imag, inner.imag, -right.imag], 1)
 
 
-def _pair_weights(filters: Tensor, windows: Tensor, size: int, which: Pairs) -> Tensor:
+def _pair_weights(
+    centers: Tensor, filters: Tensor, windows: Tensor, size: int, which: Pairs, precision: torch.dtype
+) -> Tensor:
     """Weights (band, difference x first bin) of pairs (f, f + d).
 
     Pairs (f, f + d) and (-f - d, -f) say the same of a real signal, so that only those whose middle f + d/2 lies
@@ -103,6 +106,9 @@ def _pair_weights(filters: Tensor, windows: Tensor, size: int, which: Pairs) -> 
     d = torch.arange(which.first_difference, which.last_difference + 1, device=device)
     f = torch.arange(which.first, which.last + which.last_difference + 1, device=device)
     response: Tensor = torch.fft.fft(_around_zero(filters, size)).real  # (band, K): filters are symmetric
+    theta = torch.arange(size, device=device, dtype=dtype) * (2 * math.pi / size) - centers.detach()[:, None]
+    near = response * near_share(torch.remainder(theta + math.pi, 2 * math.pi) - math.pi, windows.shape[1])
+    response, near = response.to(precision), near.to(precision)
     middle = 2 * f[: which.last - which.first + 1] + d[:, None]  # twice f + d/2
     inside = (middle >= 0) & (middle <= size)
     ends = (middle == 0) | (middle == size)  # where a pair is its own mirror image
@@ -111,7 +117,8 @@ def _pair_weights(filters: Tensor, windows: Tensor, size: int, which: Pairs) -> 
     signs = torch.where(d % 2 == 0, 1, -1) * torch.where(d == 0, 1, 2)
     cosines = torch.cos((n * d[:, None]).to(dtype) * (2 * math.pi / size)) * (signs.to(dtype) / size**2)[:, None]
     products: Tensor = _Products.apply(response[:, f % size], response[:, -f % size], which)
-    return (products * counts * (windows @ cosines.T)[:, :, None]).flatten(1)
+    within: Tensor = _Products.apply(near[:, f % size], near[:, -f % size], which)
+    return ((products - within) * counts.to(precision) * (windows @ cosines.T).to(precision)[:, :, None]).flatten(1)
 
 
 def _around_zero(filters: Tensor, size: int) -> Tensor:

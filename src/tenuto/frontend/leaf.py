@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from tenuto.errors import UsageError
 from tenuto.frontend import _leaf_bands, _leaf_pairs
@@ -25,13 +26,7 @@ Method = Literal["fft", "direct"]
 
 # A filter whose sigma is up to this share of the window is below 1e-4 of its peak where the window ends.
 _SHORT = 0.11
-# Longer ones go by pairs of bins. How far apart these may lie, as shares of the segment, depends on how far they lie
-# from the filters' centres: (reach, differences). Above the second share, a band's energy may come from side
-# lobes mostly, and beats between them take more differences. Chosen by measurement, on recordings.
-_LONG = 0.2
-_MIDDLE_RINGS = ((math.inf, 4 / 1024), (100 / 1024, 16 / 1024))
-_LONG_RINGS = ((math.inf, 8 / 1024), (100 / 1024, 16 / 1024), (64 / 1024, 48 / 1024))
-# A learned window as short as this, as a share of its half, is no low-pass for pairs of bins any more.
+# A learned window as short as this, as a share of its half, is no low-pass any more, that pairs of near bins could do for.
 _SHORT_POOLING = 0.15
 
 
@@ -94,13 +89,15 @@ class Leaf(Filterbank):
     def energies(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Waveforms (batch, samples), zero beyond lengths (batch,) -> energies (batch, band, frame)."""
         lined = line_up(waveforms, lengths, self.window_length, self.hop_length, self.alignment)
-        centers, sigmas, widths = (values.to(waveforms.dtype) for values in self.constrained())
+        exact = torch.float32 if waveforms.device.type == "mps" else torch.float64  # phases reach some hundred radians
+        centers, sigmas, widths = (values.to(exact) for values in self.constrained())
         filters = gabor(centers, sigmas, self.window_length)
         windows = gaussian_lowpass(widths, self.window_length)
+        rounded = filters.to(torch.promote_types(waveforms.dtype, torch.complex32)), windows.to(waveforms.dtype)
         if self.method == "direct":
-            return direct_energies(lined, filters, windows, self.hop_length)
+            return direct_energies(lined, *rounded, self.hop_length)
         whole = self._whole_windows(lined, centers, sigmas, widths, filters, windows)
-        return _with_ends(whole, lined, filters, windows, self.hop_length)
+        return _with_ends(whole, lined, *rounded, self.hop_length)
 
     def _whole_windows(
         self, lined: LinedUp, centers: Tensor, sigmas: Tensor, widths: Tensor, filters: Tensor, windows: Tensor
@@ -109,19 +106,19 @@ class Leaf(Filterbank):
         hop, n_frames = self.hop_length, lined.n_frames
         ways = _ways(sigmas.tolist(), widths.tolist(), self.window_length)
         parts = []
-        if index := ways.bands:
-            half = 0.5 * (self.window_length - 1)
+        if index := ways.short + ways.long:
+            rates = _rates(sigmas.tolist(), widths.tolist(), self.window_length, hop, ways)
             of_bands = centers[index], sigmas[index], windows[index]
-            scales = zip(sigmas[index].tolist(), widths[index].tolist(), strict=True)
-            rates = [_leaf_bands.samples_per_hop(sigma, width * half, hop) for sigma, width in scales]
             parts.append(_leaf_bands.band_energies(lined.samples, *of_bands, rates, hop, n_frames))
-        for index, rings in ((ways.middle, _MIDDLE_RINGS), (ways.long, _LONG_RINGS)):
-            if index:
-                spectra = _leaf_pairs.segment_spectra(lined.samples, self.taper, self.window_length, hop, n_frames)
-                parts.append(_pair_energies(spectra, centers[index], filters[index], windows[index], rings))
+        if index := ways.long:
+            spectra = _leaf_pairs.segment_spectra(lined.samples, self.taper, self.window_length, hop, n_frames)
+            far = _leaf_pairs.pair_energies(spectra, centers[index], filters[index], windows[index])
+            parts[0] = parts[0] + F.pad(far, (0, 0, len(ways.short), 0))
+        parts = [part.clamp_min(0) for part in parts]
         if index := ways.direct:
-            parts.append(pool(squared_modulus(lined.samples, filters[index]), windows[index], hop))
-        order = [*ways.bands, *ways.middle, *ways.long, *ways.direct]
+            samples = lined.samples.to(filters.real.dtype)
+            parts.append(pool(squared_modulus(samples, filters[index]), windows[index], hop).to(lined.samples))
+        order = [*ways.short, *ways.long, *ways.direct]
         back = torch.tensor(order, device=sigmas.device).argsort()
         return torch.cat(parts, 1)[:, back]
 
@@ -129,39 +126,27 @@ class Leaf(Filterbank):
 class _Ways(NamedTuple):
     """Which filters (their places in the bank) go which way."""
 
-    bands: list[int]
-    middle: list[int]
+    short: list[int]
     long: list[int]
     direct: list[int]
 
 
 def _ways(sigmas: list[float], widths: list[float], window_length: int) -> _Ways:
-    ways = _Ways([], [], [], [])
+    ways = _Ways([], [], [])
     for i, (sigma, width) in enumerate(zip(sigmas, widths, strict=True)):
         if sigma <= _SHORT * window_length:
-            ways.bands.append(i)
-        elif width < _SHORT_POOLING:
-            ways.direct.append(i)
+            ways.short.append(i)
         else:
-            (ways.middle if sigma <= _LONG * window_length else ways.long).append(i)
+            (ways.direct if width < _SHORT_POOLING else ways.long).append(i)
     return ways
 
 
-def _pair_energies(
-    spectra: Tensor, centers: Tensor, filters: Tensor, windows: Tensor, rings: tuple[tuple[float, float], ...]
-) -> Tensor:
-    """Spectra (batch, frame, bin) -> energies (batch, band, frame), from the pairs that `rings` let in."""
-    size = 2 * (spectra.shape[-1] - 1)
-    bins = [center * size / (2 * math.pi) for center in centers.tolist()]
-    n_before, energies = -1, spectra.real.new_zeros(())
-    for reach, share in rings:
-        n_differences = round(share * size)
-        first = max(min(bins) - reach * size - n_differences, -((n_differences + 1) // 2))
-        last = min(max(bins) + reach * size, size // 2)
-        pairs = _leaf_pairs.Pairs(math.floor(first), math.floor(last), n_before + 1, n_differences)
-        energies = energies + _leaf_pairs.pair_energies(spectra, filters, windows, pairs)
-        n_before = n_differences
-    return energies.clamp_min(0)
+def _rates(
+    sigmas: list[float], widths: list[float], window_length: int, hop: int, ways: _Ways
+) -> list[_leaf_bands.Rate]:
+    half = 0.5 * (window_length - 1)
+    short = [_leaf_bands.short_rate(sigmas[i], widths[i] * half, hop) for i in ways.short]
+    return short + [_leaf_bands.long_rate(window_length, hop)] * len(ways.long)
 
 
 def _with_ends(whole: Tensor, lined: LinedUp, filters: Tensor, windows: Tensor, hop: int) -> Tensor:
