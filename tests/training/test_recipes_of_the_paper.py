@@ -21,7 +21,7 @@ from tenuto.training.recipe import load_recipe
 from tenuto.training.runs import RunFolder
 
 TABLE_4 = """
-| Dataset        | Learning rate | Epoch | Batchsize | Learning rate scheduler (start epoch, gamma, every n epoch) | GPU(s) |
+| Dataset        | Learning rate | Epoch | Batchsize | Scheduler (start epoch, gamma, every n epoch) | GPU(s) |
 | Audioset       | 1.0x10^-4     | 30    | 22        | (11, 0.5, 5)  | 4 |
 | FSD50K         | 5.0x10^-4     | 40    | 15        | (21, 0.5, 5)  | 1 |
 | ESC50          | 2.5x10^-4     | 80    | 32        | (41, 0.95, 1) | 1 |
