@@ -8,7 +8,8 @@ Between two neighbouring cuts lies a segment: one frame, one output, and its len
     segments   |    0    |  1  |      2       |  3 |    4    |     frame + n_out of them, whatever the importance
 
 Segments are sorted by output and by frame, so that the segments of one output are one bag, and those of one frame
-are another: forward sums over the first, backward over the second.
+are another: forward sums over the first, backward over the second. On a CPU `_warp_blocks` does the same in blocks
+that stay in the cache.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from tenuto.frontend import _warp_blocks
+from tenuto.frontend._warp_blocks import bag_sum, row_products
+
 # Eq. 5 asks on which side of a whole number a sum of importances lies. Their rounding must not push the last frame
 # past the last output.
 _ON_THE_LINE = 1e-4
@@ -28,13 +32,20 @@ _ON_THE_LINE = 1e-4
 
 @dataclass(frozen=True)
 class Segments:
-    """Segments of a batch, clip after clip, frame + n_out of each. Indices are int64."""
+    """Segments of a batch, clip after clip, as many of each. Indices are int64.
+
+    An output row is a row of (batch x (n_out + 1)); the last of each clip takes what is past its outputs, and is
+    dropped.
+    """
 
     weight: Tensor  # (segment,) length of each; 0 where it belongs to no frame. Differentiable.
+    clip_frame: Tensor  # (segment,) frame it reads, counted within its clip
     frame: Tensor  # (segment,) row of (batch x frame) it reads
-    output: Tensor  # (segment,) row of (batch x (n_out + 1)) it adds to; the last row of each clip is dropped
-    output_starts: Tensor  # (batch x (n_out + 1) + 1,) where each output's bag starts
+    output: Tensor  # (segment,) output row it adds to
+    output_starts: Tensor  # (output row + 1,) where each output's bag starts
     frame_starts: Tensor  # (batch x (frame + 1) + 1,) where each frame's bag starts; the last of a clip is no frame
+    frame_end: Tensor  # (batch x frame,) the segment with which each frame ends
+    output_end: Tensor | None  # (batch, n_out) the segment with which each output ends, where it is cut out of a frame
     n_clips: int
     n_frames: int
     n_out: int
@@ -44,35 +55,76 @@ def segments(importance: Tensor, n_out: int) -> Segments:
     """importance (batch, frame) >= 0 -> its segments; cumulated in float64 so that boundaries are right."""
     n_clips, n_frames = importance.shape
     n, device = n_frames + n_out, importance.device
-    ends = importance.to(torch.float64).cumsum(1)  # C: (batch, frame)
     with torch.no_grad():
+        ends = importance.detach().to(torch.float64).cumsum(1)  # C: (batch, frame)
         # A frame's end is the cut behind the frames and the whole outputs that ended before it.
-        n_outputs_before = torch.nan_to_num(ends).floor().clamp(0, n_out).to(torch.int64)
-        cut_of_frame = torch.arange(n_frames, device=device) + n_outputs_before
-        is_frame_end = torch.zeros(n_clips, n, dtype=torch.int64, device=device).scatter_(1, cut_of_frame, 1)
-        frame = is_frame_end.cumsum(1) - is_frame_end  # frames that ended before this segment: its own frame
-        output = torch.arange(n, device=device) - frame
-        no_frame = frame == n_frames
+        first_output = torch.nan_to_num(ends).clamp(0, n_out).to(torch.int64)
+        n_ending_in = torch.zeros(n_clips, n_out + 1, dtype=torch.int64, device=device)
+        n_ending_in.scatter_add_(1, first_output, torch.ones_like(first_output))
+        n_ended = n_ending_in.cumsum(1)  # frames that ended before each output does: the next is cut by its end
+        outputs = torch.arange(n_out, device=device)
+        frame_end = torch.arange(n_frames, device=device) + first_output
+        output_end = outputs + n_ended[:, :-1]
         clip = torch.arange(n_clips, device=device)[:, None]
-        last = torch.full((n_clips, 1), n, device=device)
-        first = torch.zeros_like(last)
-        frame_starts = torch.cat([first, cut_of_frame + 1], 1) + clip * n
-        outputs = torch.arange(n_out + 1, device=device).expand(n_clips, -1).contiguous()
-        output_starts = torch.searchsorted(output.contiguous(), outputs) + clip * n
+        frame = torch.empty(n_clips, n, dtype=torch.int64, device=device)
+        frame.scatter_(1, frame_end, torch.arange(n_frames, device=device).expand(n_clips, -1))
+        frame.scatter_(1, output_end, n_ended[:, :-1])
+        starts = F.pad(output_end + 1, (1, 0)) + clip * n
         end = torch.full((1,), n_clips * n, device=device)
-    safe_frame = frame.clamp_max(n_frames - 1)
-    cuts = torch.where(is_frame_end.bool(), ends.gather(1, safe_frame), output + 1)
-    weight = torch.diff(cuts, dim=1, prepend=torch.zeros_like(cuts[:, :1])).masked_fill(no_frame, 0)
+        frame_starts = F.pad(frame_end + 1, (1, 0)) + clip * n
+    weight = _Lengths.apply(importance, ends, first_output, n_ended[:, :-1], frame_end, output_end)
+    clip_frame = frame.clamp_max(n_frames - 1)
     return Segments(
-        weight.clamp_min(0).reshape(-1),
-        (safe_frame + clip * n_frames).reshape(-1),
-        (output + clip * (n_out + 1)).reshape(-1),
-        torch.cat([output_starts.reshape(-1), end]),
-        torch.cat([frame_starts.reshape(-1), end]),
+        weight.view(-1),
+        clip_frame.view(-1),
+        (clip_frame + clip * n_frames).view(-1),
+        (torch.arange(n, device=device) - frame + clip * (n_out + 1)).view(-1),
+        torch.cat([starts.view(-1), end]),
+        torch.cat([frame_starts.view(-1), end]),
+        (frame_end + clip * n).view(-1),
+        output_end + clip * n,
         n_clips,
         n_frames,
         n_out,
     )
+
+
+class _Lengths(torch.autograd.Function):
+    """Importance (batch, frame) -> length of each segment (batch, segment), float64; the rest is how it is cut."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        importance: Tensor,
+        ends: Tensor,  # (batch, frame) C
+        first_output: Tensor,  # (batch, frame) the output in which each frame ends
+        cut_frame: Tensor,  # (batch, n_out) the frame in which each output ends; n_frames: none
+        frame_end: Tensor,  # (batch, frame) segment
+        output_end: Tensor,  # (batch, n_out) segment
+    ) -> Tensor:
+        n_clips, n_frames = importance.shape
+        n_out = output_end.shape[1]
+        starts = F.pad(ends, (1, 0))
+        to_frame_end = ends - torch.maximum(starts[:, :-1], first_output)
+        outputs = torch.arange(n_out, device=importance.device)
+        to_output_end = outputs + 1 - torch.maximum(starts.gather(1, cut_frame), outputs)
+        lengths = ends.new_empty(n_clips, n_frames + n_out)
+        lengths.scatter_(1, frame_end, to_frame_end.masked_fill_(first_output == n_out, 0))
+        lengths.scatter_(1, output_end, to_output_end.masked_fill_(cut_frame == n_frames, 0))
+        ctx.save_for_backward(frame_end)
+        ctx.dtype = importance.dtype
+        return lengths.clamp_min_(0)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        (frame_end,) = ctx.saved_tensors
+        # The end of a frame lengthens the segment before it and shortens the one behind it, but for the last frame,
+        # behind which there is no frame.
+        by_end = grad.gather(1, frame_end)
+        by_end[:, :-1] -= grad.gather(1, frame_end[:, :-1] + 1)
+        by_importance = by_end.flip(1).cumsum(1).flip(1)
+        return by_importance.to(ctx.dtype), None, None, None, None, None
 
 
 def whole_frames(importance: Tensor, n_out: int) -> Segments:
@@ -87,12 +139,16 @@ def whole_frames(importance: Tensor, n_out: int) -> Segments:
         # every frame is one segment, and the bag of no frame is empty
         frame_starts = torch.arange(n_frames + 1, device=importance.device) + clip * n_frames
         end = torch.full((1,), n_clips * n_frames, device=importance.device)
+        every = torch.arange(n_clips * n_frames, device=importance.device)
     return Segments(
         importance.reshape(-1),
-        torch.arange(n_clips * n_frames, device=importance.device),
+        every % n_frames,
+        every,
         (output + clip * (n_out + 1)).reshape(-1),
         torch.cat([output_starts.reshape(-1), end]),
         torch.cat([frame_starts.reshape(-1), end]),
+        every,
+        None,
         n_clips,
         n_frames,
         n_out,
@@ -102,14 +158,14 @@ def whole_frames(importance: Tensor, n_out: int) -> Segments:
 def weighted_sum(frames: Tensor, cuts: Segments) -> Tensor:
     """frames (batch, band, frame), or (1, band, frame) for all clips alike -> X W^T: (batch, band, n_out)."""
     shared = frames.shape[0] == 1 and cuts.n_clips > 1
-    frame = cuts.frame % cuts.n_frames if shared else cuts.frame
-    sums = _WeightedSum.apply(_rows(frames), cuts.weight.to(frames.dtype), frame, cuts, shared)
+    sums = _WeightedSum.apply(_rows(frames), cuts.weight.to(frames.dtype), cuts, shared)
     return _from_rows(sums, cuts)
 
 
 def weighted_sum_and_max(frames: Tensor, cuts: Segments) -> tuple[Tensor, Tensor]:
     """frames (batch, band, frame) -> X W^T and max_j X_j W_ij (Eq. 6): two of (batch, band, n_out)."""
-    sums, largest = _SumAndMax.apply(_rows(frames), cuts.weight.to(frames.dtype), cuts)
+    kernel: Any = _warp_blocks.SumAndMax if _warp_blocks.serves(frames, cuts) else _SumAndMax
+    sums, largest = kernel.apply(_rows(frames), cuts.weight.to(frames.dtype), cuts)
     return _from_rows(sums, cuts), _from_rows(largest, cuts)
 
 
@@ -123,11 +179,6 @@ def _from_rows(rows: Tensor, cuts: Segments) -> Tensor:
     return rows.view(cuts.n_clips, cuts.n_out + 1, -1)[:, :-1].mT
 
 
-def _bag_sum(rows: Tensor, index: Tensor, starts: Tensor, weight: Tensor) -> Tensor:
-    """sum_s weight_s rows[index_s] over each bag: rows (row, band) -> (bag, band)."""
-    return F.embedding_bag(index, rows, starts, mode="sum", per_sample_weights=weight, include_last_offset=True)
-
-
 def _drop_no_frame(rows: Tensor, cuts: Segments) -> Tensor:
     """Sums by frame (batch x (frame + 1), band) -> (batch x frame, band)."""
     return rows.view(cuts.n_clips, cuts.n_frames + 1, -1)[:, :-1].reshape(-1, rows.shape[1])
@@ -135,10 +186,11 @@ def _drop_no_frame(rows: Tensor, cuts: Segments) -> Tensor:
 
 class _WeightedSum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, weight: Tensor, frame: Tensor, cuts: Segments, shared: bool) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, cuts: Segments, shared: bool) -> Tensor:
+        frame = cuts.clip_frame if shared else cuts.frame
         ctx.save_for_backward(rows, weight, frame)
         ctx.cuts, ctx.shared = cuts, shared
-        return _bag_sum(rows, frame, cuts.output_starts, weight)
+        return bag_sum(rows, frame, cuts.output_starts, weight)
 
     @staticmethod
     @once_differentiable
@@ -146,18 +198,18 @@ class _WeightedSum(torch.autograd.Function):
         rows, weight, frame = ctx.saved_tensors
         cuts, grad_rows, grad_weight = ctx.cuts, None, None
         if ctx.needs_input_grad[0]:
-            grad_rows = _drop_no_frame(_bag_sum(grad, cuts.output, cuts.frame_starts, weight), cuts)
+            grad_rows = _drop_no_frame(bag_sum(grad, cuts.output, cuts.frame_starts, weight), cuts)
             if ctx.shared:
                 grad_rows = grad_rows.view(cuts.n_clips, cuts.n_frames, -1).sum(0)
         if ctx.needs_input_grad[1]:
-            grad_weight = torch.linalg.vecdot(rows.index_select(0, frame), grad.index_select(0, cuts.output))
-        return grad_rows, grad_weight, None, None, None
+            grad_weight = row_products(grad, rows, frame, cuts)
+        return grad_rows, grad_weight, None, None
 
 
 class _SumAndMax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, weight: Tensor, cuts: Segments) -> tuple[Tensor, Tensor]:
-        sums = _bag_sum(rows, cuts.frame, cuts.output_starts, weight)
+        sums = bag_sum(rows, cuts.frame, cuts.output_starts, weight)
         products = rows.index_select(0, cuts.frame).mul_(weight[:, None])
         # Eq. 6 takes the largest over all frames: those of weight zero count as zero, in every output that does
         # not touch each frame of the clip. Segments of no length are not products: they go where nothing is read.
@@ -181,12 +233,12 @@ class _SumAndMax(torch.autograd.Function):
         is_max = read * weight[:, None] == largest.index_select(0, output)
         is_max = (is_max & (weight > 0)[:, None]).to(rows.dtype)
         every = torch.arange(len(weight), device=weight.device)
-        n_max = _bag_sum(is_max, every, cuts.output_starts, torch.ones_like(weight)).clamp_min_(1)
+        n_max = bag_sum(is_max, every, cuts.output_starts, torch.ones_like(weight)).clamp_min_(1)
         grad = is_max.mul_((grad_max / n_max).index_select(0, output))  # equal maxima share the gradient
         grad += grad_sums.index_select(0, cuts.output)
         grad_rows, grad_weight = None, None
         if ctx.needs_input_grad[0]:
-            grad_rows = _drop_no_frame(_bag_sum(grad, every, cuts.frame_starts, weight), cuts)
+            grad_rows = _drop_no_frame(bag_sum(grad, every, cuts.frame_starts, weight), cuts)
         if ctx.needs_input_grad[1]:
             grad_weight = torch.linalg.vecdot(read, grad)
         return grad_rows, grad_weight, None
