@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tenuto.data.clips import Clip, ClipTable
-from tenuto.data.sets import find_clips
+from tenuto.data.sets import LAYOUTS, find_clips
 from tenuto.errors import UsageError
 from tenuto.experiments.experiment import HOP_MS, Experiment
 from tenuto.experiments.grid import Cell
@@ -32,6 +32,7 @@ class Protocol:
     recipe: str | None = None  # of tenuto's own recipes
     paper_set: str | None = None
     same: bool = False
+    layout: str | None = None  # the paper's way to read the set, where there is another
 
 
 PROTOCOLS = {
@@ -39,7 +40,7 @@ PROTOCOLS = {
     "fsd50k": Protocol("FSD50K", 30.0, "fsd50k", "FSD50K", same=True),
     "esc50": Protocol("ESC-50", 5.0, "esc50", "ESC-50", same=True),
     "speechcommands": Protocol("Speech Commands", 0.98, "speechcommands", "Speech Commands", same=True),
-    "nsynth": Protocol("NSynth", 4.0, "nsynth", "NSynth", same=True),
+    "nsynth": Protocol("NSynth", 4.0, "nsynth", "NSynth", same=True, layout="nsynth-paper"),
     "esc10": Protocol("ESC-10", 5.0, "esc10", "ESC-50"),
     "fsdd": Protocol("FSDD", 1.0, "fsdd", "Speech Commands"),
     "spoken": Protocol("Spoken commands", 1.0, "spoken", "Speech Commands"),
@@ -64,8 +65,15 @@ def protocol(name: str) -> Protocol:
 
 def load_table(name: str, root: str | Path, limit: int | None = None) -> ClipTable:
     """The clips of a data set, at most `limit` of each class in each fold or split."""
-    table = find_clips(Path(root))
+    table = find_clips(Path(root), _layout(name, Path(root)))
     return table if limit is None else limited(table, limit)
+
+
+def _layout(name: str, root: Path) -> str:
+    """The paper's way to read a data set, where `root` holds that set as published."""
+    recognised = next((row.name for row in LAYOUTS if row.recognises and row.recognises(root)), None)
+    own = protocol(name).layout if recognised == name else None
+    return own or "auto"
 
 
 def limited(table: ClipTable, n_clips: int) -> ClipTable:
