@@ -13,6 +13,7 @@ from zipfile import ZipFile
 
 import pytest
 
+from data.layouts.test_audioset import make_audioset
 from data.layouts.test_fsd50k import make_fsd50k
 from data.layouts.test_speechcommands import make_speechcommands
 from data.layouts.test_tut2017 import DEVELOPMENT, EVALUATION, make_development, make_evaluation
@@ -228,6 +229,17 @@ def test_audioset_has_a_page_instead(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert not root.exists()
     assert main(["data", "prepare", "audioset", str(root), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["prepared"] is False
+
+
+def test_audioset_page_as_long_as_no_clip_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = make_audioset(tmp_path, {})
+    assert main(["data", "prepare", "audioset", str(root)]) == 0
+    told = capsys.readouterr()
+    assert "no clip of its lists is below it" in told.err
+    assert told.out.startswith("AudioSet is published as lists")
+    make_audioset(tmp_path)
+    assert main(["data", "prepare", "audioset", str(root)]) == 0
+    assert "8 clips, 4 classes (several labels a clip)" in capsys.readouterr().out
 
 
 def test_what_is_published_is_what_is_read() -> None:

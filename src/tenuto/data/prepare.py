@@ -63,10 +63,10 @@ def prepare(
         WorkError: a download that fails, an archive that is broken, a disk that is full, clips that are not there.
     """
     published, root = publication(name), Path(root)
+    if not published.archives:
+        return _found_or_told(name, root, published, say)
     if _is_there(name, root, published):
         return _found(name, root, published, say)
-    if not published.archives:
-        return None
     _refuse_others(name, root)
     _note(name, root)
     folder = Path(archives) if archives is not None else root / ARCHIVES
@@ -107,6 +107,7 @@ def _following(bar: tqdm[Any]) -> Progress:
     def progress(n_there: int, total: int | None) -> None:
         if bar.total is None and bar.n == 0:
             bar.total, bar.initial = total, n_there
+            bar.refresh()
         bar.update(n_there - bar.n)
 
     return progress
@@ -127,6 +128,15 @@ def _found(name: str, root: Path, published: Publication, say: Say) -> ClipTable
     if n_there < published.n_clips:
         say(f"{n_there:,} of {published.n_clips:,} clips are there ('tenuto data check {root}' lists what is missing)")
     return table
+
+
+def _found_or_told(name: str, root: Path, published: Publication, say: Say) -> ClipTable | None:
+    """The clips of a set that is on no server, if there are some; what is missing is told."""
+    try:
+        return _found(name, root, published, say) if _is_there(name, root, published) else None
+    except UsageError as error:
+        say(str(error))
+        return None
 
 
 def _refuse_others(name: str, root: Path) -> None:
