@@ -140,9 +140,9 @@ def test_an_unknown_variant_is_refused() -> None:
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=list(EXPERIMENTS))
 def test_every_cell_of_every_experiment_has_a_recipe(experiment: Experiment) -> None:
+    names = tuple(dict.fromkeys([*(system.name for system in experiment.systems), *experiment.methods]))
     for data in ("fsdd", "esc50", "mine"):
-        for name in [system.name for system in experiment.systems] + list(experiment.methods):
-            for cell in cells(experiment, data, methods=(name,)).values():
-                assert settings(cell, experiment)["frontend.hop_length"] > 0
-                assert experiment.covers(cell.column)
-                assert experiment.system_of(cell.column) == experiment.system(name)
+        found = cells(experiment, data, methods=names)
+        assert list(found) == list(names)
+        assert experiment.covered([cell.column for cell in found.values()]) == {c.column for c in found.values()}
+        assert all(settings(cell, experiment)["frontend.hop_length"] > 0 for cell in found.values())

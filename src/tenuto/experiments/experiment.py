@@ -72,6 +72,7 @@ class Experiment:
         hop_of: the hop in ms of systems that leave it open, for a data set of the paper
         in_paper: backbone and weights of the paper's experiment
         auc_of: data sets of the paper whose metric is AUC
+        own: which columns are of this table alone, where others that share its folder have the rest as well
         across_hops: whether a row goes over hops, and not over systems
         timed: whether training seconds are compared as well
         averaged: whether a last row has the means over tasks
@@ -99,6 +100,7 @@ class Experiment:
     in_paper: str = "EfficientNet-B2, ImageNet weights"
     auc_of: tuple[str, ...] = ()
     parameter: Parameter | None = None
+    own: Callable[[Column], bool] | None = None
     across_hops: bool = False
     timed: bool = False
     averaged: bool = False
@@ -138,11 +140,26 @@ class Experiment:
             return None
         return self._swept(column.variant or f"{self.parameter.name}={self.parameter.usual:g}")
 
-    def covers(self, column: Column) -> bool:
-        """Whether a stored column belongs into the table even if it was not asked for this time."""
-        system = self.system_of(column)
+    def covered(self, columns: Sequence[Column]) -> set[Column]:
+        """Which stored columns belong into the table even if they were not asked for this time.
+
+        Of what other tables have too, the log-mel, and what is to be compared with a column of this table's own.
+        """
         any_hop = self.hops != (HOP_MS,)  # otherwise the table does not speak of hops
-        return system is not None and (any_hop or column.hop_ms == HOP_MS)
+        known = [c for c in columns if self.system_of(c) is not None and (any_hop or c.hop_ms == HOP_MS)]
+        if self.own is None:
+            return set(known)
+        own = {self._place(column) for column in known if self.own(column)}
+        return {column for column in known if self._at_its_own_rate(column) or self._place(column) in own}
+
+    def _at_its_own_rate(self, column: Column) -> bool:
+        """Whether a column is of a system with a frame rate of its own, which stands beside all others."""
+        system = self.system_of(column)
+        return system is not None and system.fps is not None
+
+    def _place(self, column: Column) -> tuple[float, float]:
+        """Where columns are compared with each other."""
+        return column.fps, 0.0 if self.across_hops else column.hop_ms
 
     def usual_columns(self, like: Column) -> list[Column]:
         """What stands in one row with a column, the baseline left out: other systems, or other hops of its own."""

@@ -27,6 +27,7 @@ FIGURE8 = Experiment(
     baseline_head="DiffRes",
     fps=(25.0,),
     printed=_printed,
+    own=lambda column: bool(column.variant),
     curves=("guide_loss", "activeness", "metric"),
     notes=(
         "The paper shows its ablations (on AudioSet) as curves; the one number it gives is that leaving out the "

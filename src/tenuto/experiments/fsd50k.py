@@ -32,6 +32,7 @@ FSD50K_AT_15FPS = Experiment(
     baseline_head="Log-mel, padded, 100 FPS",
     fps=(15.0,),
     printed=_printed,
+    own=lambda column: bool(column.variant),
     timed=True,
     notes=(
         "To a fixed number: of every clip, however long, the same number of frames is kept, FPS x the seconds that "

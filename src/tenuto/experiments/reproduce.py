@@ -69,9 +69,8 @@ def stored_records(plan: Plan, store: Store, cells: Sequence[Cell] = ()) -> list
     """The stored results that the plan's table shows: those asked for, and others that belong into it."""
     asked = {cell.name for cell in cells}
     records = [store.read(name) for name in store.names()]
-    return [
-        record for record in records if (cell := cell_of(record)).name in asked or plan.experiment.covers(cell.column)
-    ]
+    covered = plan.experiment.covered([cell_of(record).column for record in records])
+    return [record for record in records if (cell := cell_of(record)).name in asked or cell.column in covered]
 
 
 def _recipe(cell: Cell, plan: Plan, data: GridData) -> Recipe:

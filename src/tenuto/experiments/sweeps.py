@@ -35,6 +35,7 @@ def _sweep(
         hops=(hop_ms,),
         row=lambda system, column: {"FPS": f"{column.fps:g}", "Hop": f"{column.hop_ms:g} ms"},
         printed=printed,
+        own=lambda column: bool(column.variant),
         parameter=parameter,
         notes=notes,
     )
