@@ -100,7 +100,7 @@ def fewshot(plan: FewshotPlan, say: Say) -> dict[str, Any]:
     if len({each.name for each in data}) < len(data):
         raise UsageError("two of the data sets have one name: give each its own --out")
     by_name = {each.name: each for each in data}
-    cells = [cell for each in data for cell in each.cells]
+    cells = sorted((cell for each in data for cell in each.cells), key=lambda cell: cell.repeat)  # stable
     check_recipes(cells, store, {cell.name: by_name[cell.data].kept_settings for cell in cells})
 
     around = {"command": plan.command, **circumstances()} if cells else {}
