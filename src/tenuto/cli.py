@@ -142,10 +142,12 @@ VERBS: dict[str, Verb] = {
     "train": Verb("train and test a classifier", train_arguments, train, takes_settings=True),
     "evaluate": Verb("metrics of a trained model on labelled clips", evaluate_arguments, evaluate),
     "predict": elsewhere("tenuto.inference.commands", "predict", "labels of files, folders and long recordings"),
+    "export": elsewhere("tenuto.inference.commands", "export", "one file of a model for other programs, checked"),
     "explain": elsewhere("tenuto.inference.commands", "explain", "a picture of what was held and let go of a file"),
     "benchmark": elsewhere("tenuto.inference.benchmark_commands", "benchmark", "speed on this machine", True),
     "data": Verb("list, check, download or make data sets", data_arguments, data),
     "reproduce": elsewhere("tenuto.experiments.commands", "reproduce", "a table of the paper on your data", True),
+    "compare": elsewhere("tenuto.experiments.compare_commands", "compare", "what changed between two runs"),
     "fewshot": elsewhere("tenuto.experiments.fewshot_commands", "fewshot", "train on few clips a class, many times"),
 }
 

@@ -17,7 +17,7 @@ def recur(values: Tensor, gain: Tensor, decay: Tensor, before: Tensor, levels: i
     """
     n_frames = values.shape[-1]
     n_blocks = (n_frames + _BLOCK - 1) // _BLOCK
-    blocks = F.pad(values, (0, n_blocks * _BLOCK - n_frames)).unflatten(-1, (n_blocks, _BLOCK))
+    blocks = F.pad(values, (0, n_blocks * _BLOCK - n_frames)).view(*values.shape[:2], n_blocks, _BLOCK)
     frame = torch.arange(_BLOCK, device=values.device)
     lag = frame - frame[:, None]
     powers = decay[:, None].pow(torch.arange(_BLOCK + 1, device=decay.device, dtype=decay.dtype))  # (band, _BLOCK + 1)
@@ -28,4 +28,5 @@ def recur(values: Tensor, gain: Tensor, decay: Tensor, before: Tensor, levels: i
         handed = recur(ends, torch.ones_like(decay), powers[:, -1], before, levels - 1)
         starts = torch.cat([starts, handed[..., :-1]], -1)
     recurred = blocks @ within + starts[..., None] * powers[:, None, 1:]
-    return recurred.flatten(-2)[..., :n_frames]
+    flat: Tensor = recurred.flatten(-2)
+    return flat[..., :n_frames]

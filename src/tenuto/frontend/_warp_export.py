@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-
+from torch.nn import functional as F
 
 _ON_THE_LINE = 1e-4  # as in `_warp_torch`: rounding must not push the last frame past the last output
 
@@ -33,7 +33,7 @@ class Pieces:
 def segments(importance: Tensor, n_out: int) -> Pieces:
     """importance (batch, frame) in [0, 1] -> its pieces; cumulated in float64 so that boundaries are right."""
     ends = importance.to(torch.float64).cumsum(1)
-    starts = torch.cat([torch.zeros_like(ends[:, :1]), ends[:, :-1]], 1)
+    starts = F.pad(ends, (1, 0))[:, : ends.shape[1]]
     row = starts.floor().to(torch.int64).clamp(0, n_out)
     border = row + 1
     first = torch.minimum(ends, border.to(torch.float64)) - starts

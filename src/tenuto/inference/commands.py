@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 def predict_arguments(parser: ArgumentParser) -> None:
     """Arguments of `tenuto predict`."""
     add = parser.add_argument
-    add("model", help="run folder, model folder or model.json")
+    add("model", help="run folder, model folder, model.json or an exported .onnx")
     add("inputs", nargs="+", metavar="FILE", help="audio files, and folders of them (searched all the way down)")
     add("--window", type=float, metavar="SECONDS", help="default: what the model was trained on, or the whole file")
     add("--hop", type=float, metavar="SECONDS", help="from window to window (default: the window)")
@@ -86,6 +86,31 @@ def explain(args: Namespace, say: Say) -> Answer:
     found = run(args.model, args.file, outs, start_seconds=args.start, seconds=args.seconds, device=args.device)
     lines = [found.picture.title, *found.picture.notes, *(f"wrote {path}" for path in outs)]
     return {**found.as_dict(), "written": [str(path) for path in outs]}, "\n".join(lines), 0, 0
+
+
+def export_arguments(parser: ArgumentParser) -> None:
+    """Arguments of `tenuto export`."""
+    parser.add_argument("model", help="run folder, model folder or model.json")
+    parser.add_argument("out", type=Path, help="model.onnx, or model.pt2 for torch.export.load")
+    parser.add_argument("clips", nargs="*", metavar="CLIP", help="audio files, and folders of them, to check the "
+        "file on (default: synthetic sounds alone)")  # fmt: skip
+
+
+def export(args: Namespace, say: Say) -> Answer:
+    """Writes a model as one file for other programs, checked against PyTorch to 1e-4 before it stands."""
+    from tenuto.inference.export import export as run
+
+    found = run(args.model, args.out, args.clips)
+    value = {
+        "written": str(found.path),
+        "largest_difference": found.largest_difference,
+        "n_batches": found.n_trials,
+        "n_clips": found.n_clips,
+        "facts": found.facts,
+    }
+    checked = f"{found.n_clips} clips in {found.n_trials} batches"
+    told = f"largest difference of a probability from PyTorch's: {found.largest_difference:.2g} ({checked})"
+    return value, f"wrote {found.path}\n{told}", 0, 0
 
 
 def _write(found: Predictions, args: Namespace) -> list[str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from tenuto.files import atomic_write
+from tenuto.inference.onnx_classifier import OnnxClassifier
 from tenuto.inference.predictions import FilePredictions
 from tenuto.models.classifier import Classifier
 
@@ -64,8 +65,10 @@ class Journal:
         return self.folder / (hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:40] + _SUFFIX)
 
 
-def fingerprint(model: Classifier, *asked: str) -> str:
+def fingerprint(model: Classifier | OnnxClassifier, *asked: str) -> str:
     """Of the weights, the settings, the labels and what else was asked, as hexadecimal."""
+    if isinstance(model, OnnxClassifier):
+        return hashlib.sha256(repr((model.sha256, asked)).encode()).hexdigest()
     digest = hashlib.sha256(repr((model.labels, model.activation, model.settings, asked)).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())

@@ -11,7 +11,8 @@ window 4                               [----------:000]  the last: what is left
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from tenuto.data.audio import AudioError, blocks
 from tenuto.errors import UsageError
 from tenuto.inference.inputs import PathLike, find_files
 from tenuto.inference.journal import Journal, fingerprint
+from tenuto.inference.onnx_classifier import OnnxClassifier
 from tenuto.inference.predictions import FilePredictions, LeftOut, Predictions
 from tenuto.models.checkpoint import load
 from tenuto.models.classifier import Classifier
@@ -32,11 +34,12 @@ NEGLIGIBLE_SHARE = 0.01  # of a window: a rest shorter than this is rounding of 
 LONGEST_CLIP_SECONDS = 30.0  # of models of any length: a longer file is cut into windows of this
 _HELD_BATCHES = 8  # windows wait for others of their length, in all no more than so many batches
 
+Scorer = Classifier | OnnxClassifier
 Progress = Callable[[int, int, str], None]  # files done, files in all, the file just done
 
 
 def predict(
-    model: Classifier | PathLike,
+    model: Scorer | PathLike,
     inputs: PathLike | Sequence[PathLike],
     *,
     window_seconds: float | None = None,
@@ -49,7 +52,8 @@ def predict(
     """Scores of every window of every file; what cannot be read is listed and stops nothing.
 
     Args:
-        model: a classifier, or the run or model folder it was saved in (then put on `device`).
+        model: a classifier, the run or model folder it was saved in, or the .onnx file that was exported from it
+            (then put on `device`).
         inputs: audio files, and folders that are searched all the way down.
         window_seconds: default: the length the model was trained on; for a model of any length the whole file,
             up to 30 s, and windows of 30 s beyond.
@@ -67,7 +71,7 @@ def predict(
         UsageError: nothing to read, or a window or hop that makes no sense.
         WorkError: a model that cannot be loaded.
     """
-    classifier = model if isinstance(model, Classifier) else load(model, device=device)
+    classifier = model if isinstance(model, Scorer) else opened(model, device)
     window, hop, pads = windows_of(classifier, window_seconds, hop_seconds)
     if batch_size < 1:
         raise UsageError(f"batch_size is {batch_size}; wanted at least 1 window")
@@ -88,8 +92,14 @@ def predict(
     )
 
 
+def opened(path: PathLike, device: str = "cpu") -> Scorer:
+    """The classifier of a run or model folder, or an exported .onnx; raises what `load` and OnnxClassifier do."""
+    is_onnx = Path(path).suffix.lower() == ".onnx"
+    return OnnxClassifier(path, device) if is_onnx else load(path, device=device)
+
+
 def windows_of(
-    model: Classifier, window_seconds: float | None = None, hop_seconds: float | None = None
+    model: Scorer, window_seconds: float | None = None, hop_seconds: float | None = None
 ) -> tuple[float, float, bool]:
     """-> window and hop in seconds, and whether short windows are padded with zeros to the window.
 
@@ -145,7 +155,7 @@ class _Window:
 class _Night:
     """One call's work: reads windows, gathers those of equal kept length, scores, and puts files together again."""
 
-    model: Classifier
+    model: Scorer
     window: float
     hop: float
     pads: bool
@@ -160,15 +170,11 @@ class _Night:
 
     def work(self, files: Sequence[Path]) -> list[FilePredictions]:
         """Answers in the files' order; those that gave none are in `left_out`, in that order too."""
-        was_training = self.model.training
-        self.model.eval()
-        try:
+        with _evaluating(self.model):
             for path in files:
                 self._read(path)
             while self._waiting:
                 self._score(max(self._waiting))
-        finally:
-            self.model.train(was_training)
         order = {str(path): place for place, path in enumerate(files)}
         self.left_out.sort(key=lambda item: order[item.file])
         return [self._results[path] for path in files if path in self._results]
@@ -197,7 +203,7 @@ class _Night:
         if self.pads:
             n_window = int(self.window * self.model.sample_rate + 0.5)
             samples = np.pad(samples, (0, max(0, n_window - len(samples))))
-        kept = int(self.model.frontend.kept(len(samples)))
+        kept = int((self.model.frontend if isinstance(self.model, Classifier) else self.model).kept(len(samples)))
         waiting = self._waiting.setdefault(kept, [])
         waiting.append(_Window(file, start, torch.from_numpy(samples), end))
         if len(waiting) >= self.batch_size:
@@ -231,8 +237,10 @@ class _Night:
 
 
 @torch.inference_mode()
-def score_clips(model: Classifier, waveforms: Sequence[torch.Tensor]) -> NDArray[np.float32]:
+def score_clips(model: Scorer, waveforms: Sequence[torch.Tensor]) -> NDArray[np.float32]:
     """Clips, each (samples,), of one kept length -> probabilities (clip, class), on the device the model is on."""
+    if isinstance(model, OnnxClassifier):
+        return model.score([waveform.numpy() for waveform in waveforms])
     device = next(model.parameters()).device
     lengths = torch.tensor([len(waveform) for waveform in waveforms], device=device)
     padded = pad_sequence(list(waveforms), batch_first=True).to(device)
@@ -241,8 +249,24 @@ def score_clips(model: Classifier, waveforms: Sequence[torch.Tensor]) -> NDArray
     return scores
 
 
-def _hearing(model: Classifier) -> tuple[float, float]:
+@contextmanager
+def _evaluating(model: Scorer) -> Iterator[None]:
+    """A classifier in evaluation mode, and afterwards in the one it came in."""
+    if isinstance(model, OnnxClassifier):
+        yield
+        return
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
+
+
+def _hearing(model: Scorer) -> tuple[float, float]:
     """The band of frequencies that the model was built for, in Hz."""
+    if isinstance(model, OnnxClassifier):
+        return model.f_min_hz, model.f_max_hz
     nyquist_hz = model.sample_rate / 2
     if model.settings is None:
         return 0.0, nyquist_hz

@@ -1,0 +1,205 @@
+"""A trained model as one file for other programs: ONNX, or an exported program of PyTorch, checked before it stands.
+
+waveforms (batch, samples), lengths (batch,) -> probabilities (batch, class): filterbank, warp and backbone in it.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tenuto import __version__
+from tenuto.errors import UsageError, WorkError
+from tenuto.files import atomic_write
+from tenuto.frontend._exportable import exportable
+from tenuto.frontend.diffres import DiffRes
+from tenuto.inference.inputs import PathLike
+from tenuto.inference.onnx_classifier import FORMAT, FORMAT_VERSION, open_session
+from tenuto.inference.trials import Trial, of_files, synthetic
+from tenuto.models.checkpoint import load
+from tenuto.models.classifier import Classifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Run = Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float32]]
+
+TOLERANCE = 1e-4  # of a probability, between the file and PyTorch
+FACTS_FILE = "tenuto.json"  # beside the program in a .pt2
+_TRACED_SAMPLES = 16037  # any number, but for what sizes are mistaken for constants
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and how far its probabilities lie from PyTorch's: the largest of all clips and classes."""
+
+    path: Path
+    largest_difference: float
+    n_trials: int
+    n_clips: int
+    facts: dict[str, str]
+
+
+class _Deployed(nn.Module):
+    """A classifier as other programs call it, in the operators that exported graphs have."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        self.classifier = copy.deepcopy(classifier).cpu().eval()
+        self.classifier.frontend.filterbank = exportable(self.classifier.frontend.filterbank)
+        self.eval()
+
+    def forward(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
+        """waveforms (batch, samples), lengths int64 (batch,) -> probabilities (batch, class)"""
+        return self.classifier.probabilities(self.classifier(waveforms, lengths).logits)
+
+
+def export(model: Classifier | PathLike, out: PathLike, clips: PathLike | Sequence[PathLike] = ()) -> Exported:
+    """Writes the model to `out`, once it has been checked against PyTorch: to 1e-4 of every probability.
+
+    Args:
+        model: a classifier, or the run or model folder it was saved in.
+        out: .onnx (needs onnx, onnxscript and onnxruntime) or .pt2 (`torch.export.load`).
+        clips: audio files, and folders of them, to check on; of each what the model hears at once, one by one and
+            in batches. Synthetic sounds of several lengths and batches are always checked.
+
+    Raises:
+        UsageError: another suffix, a model that cannot be loaded.
+        WorkError: a model that cannot be exported, or whose file does not say what PyTorch says: nothing is written.
+        AudioError: a clip that cannot be read.
+    """
+    target = Path(out)
+    if target.suffix not in (".onnx", ".pt2"):
+        raise UsageError(f"{target}: wanted a name that ends in .onnx or .pt2 (an exported program of PyTorch)")
+    classifier = model if isinstance(model, Classifier) else load(model)
+    classifier = copy.deepcopy(classifier).cpu().eval()
+    trials = [*synthetic(classifier), *(of_files(classifier, clips) if clips else [])]
+    facts = facts_of(classifier)
+    with atomic_write(target) as beside:
+        program = _program(classifier)
+        run = _write_onnx(program, facts, beside) if target.suffix == ".onnx" else _write_pt2(program, facts, beside)
+        largest = max(_difference(trial, run, classifier) for trial in trials)
+        if not largest <= TOLERANCE:
+            raise WorkError(
+                f"{target} is not written: its probabilities lie up to {largest:.2g} from PyTorch's, wanted "
+                f"{TOLERANCE:g}; the run folder itself still predicts"
+            )
+    return Exported(target, largest, len(trials), sum(len(trial.lengths) for trial in trials), facts)
+
+
+def facts_of(classifier: Classifier) -> dict[str, str]:
+    """What one must know to use the file, as text by name; lists and numbers as JSON."""
+    frontend = classifier.frontend
+    resolution = frontend.resolution
+    n_kept = resolution.n_kept if isinstance(resolution, DiffRes) else None
+    # ChangeHop saves by its hop alone
+    reduction = resolution.reduction if resolution.kept(1000) < 1000 else 0.0
+    settings = classifier.settings[0] if classifier.settings is not None else None
+    nyquist_hz = classifier.sample_rate / 2
+    values = {
+        "labels": list(classifier.labels),
+        "sample_rate": classifier.sample_rate,
+        "multi_label": classifier.multi_label,
+        "clip_seconds": classifier.clip_seconds,
+        "hop_length": frontend.filterbank.hop_length,
+        "reduction": reduction,
+        "n_kept": n_kept,
+        "f_min": 0.0 if settings is None else settings.f_min,
+        "f_max": nyquist_hz if settings is None or settings.f_max is None else settings.f_max,
+    }
+    known = {"format": FORMAT, "format_version": FORMAT_VERSION, "tenuto_version": __version__}
+    known["activation"] = classifier.activation
+    return known | {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}
+
+
+def _program(classifier: Classifier) -> torch.export.ExportedProgram:
+    """Traced once, for any batch and any length; WorkError where that cannot be."""
+    from torch.fx.experimental import _config
+
+    any_size = torch.export.Dim.DYNAMIC
+    waveforms = torch.zeros(3, _TRACED_SAMPLES)
+    lengths = torch.tensor([_TRACED_SAMPLES, 9000, 300])
+    shapes = {"waveforms": {0: any_size, 1: any_size}, "lengths": {0: any_size}}
+    try:
+        with torch.no_grad(), warnings.catch_warnings(), _config.patch(backed_size_oblivious=True):
+            warnings.simplefilter("ignore")
+            program = torch.export.export(
+                _Deployed(classifier), (waveforms, lengths), dynamic_shapes=shapes, strict=False
+            )
+    except Exception as error:  # whatever torch.export raises, and it raises all there is
+        raise _refused(classifier, error) from error
+    return _of_any_size(program)
+
+
+def _of_any_size(program: torch.export.ExportedProgram) -> torch.export.ExportedProgram:
+    """The program without the sizes it is said to be good for: more than one clip, more than one frame, no whole hops.
+
+    torch.export notes on which side of such questions its example lay, though the operators are the same on both;
+    that they are is what the check is for.
+    """
+    from torch.utils._sympy.numbers import int_oo
+    from torch.utils._sympy.value_ranges import ValueRanges
+
+    program._guards_code = []
+    for symbol in program.range_constraints:
+        program.range_constraints[symbol] = ValueRanges(1, int_oo)
+    return program
+
+
+def _refused(classifier: Classifier, error: Exception) -> WorkError:
+    parts = [type(part).__name__ for part in (classifier.frontend.filterbank, classifier.frontend.compression)]
+    parts.append(type(classifier.frontend.resolution).__name__)
+    parts.append(str(getattr(classifier.backbone, "name", type(classifier.backbone).__name__)))
+    reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return WorkError(
+        f"this model ({', '.join(parts)}) cannot be exported for any batch and length: {reason.strip()[:300]}; "
+        "predict from the run folder, or train with another backbone"
+    )
+
+
+def _write_onnx(program: torch.export.ExportedProgram, facts: dict[str, str], path: Path) -> Run:
+    """Writes the file; -> what onnxruntime answers from it."""
+    from tenuto.inference.onnx_model import to_onnx
+
+    content = to_onnx(program, facts)
+    path.write_bytes(content)
+    session = open_session(content)
+
+    def run(waveforms: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        answer: NDArray[np.float32] = session.run(None, {"waveforms": waveforms, "lengths": lengths})[0]
+        return answer
+
+    return run
+
+
+def _write_pt2(program: torch.export.ExportedProgram, facts: dict[str, str], path: Path) -> Run:
+    """Writes the file; -> what PyTorch answers from it."""
+    packed = io.BytesIO()
+    torch.export.save(program, packed, extra_files={FACTS_FILE: json.dumps(facts, ensure_ascii=False)})
+    path.write_bytes(packed.getvalue())
+    module = torch.export.load(io.BytesIO(packed.getvalue())).module()
+
+    @torch.no_grad()
+    def run(waveforms: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        answer: NDArray[np.float32] = module(torch.from_numpy(waveforms), torch.from_numpy(lengths)).numpy()
+        return answer
+
+    return run
+
+
+def _difference(trial: Trial, run: Run, classifier: Classifier) -> float:
+    with torch.no_grad():
+        wanted = classifier.probabilities(classifier(*map(torch.from_numpy, trial)).logits).numpy()
+    found = run(trial.waveforms, trial.lengths)
+    return float(np.abs(found - wanted).max())  # NaN where either is: refused
