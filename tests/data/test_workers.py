@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,13 @@ def test_a_process_that_is_killed_is_one_line(table: ClipTable, monkeypatch: pyt
     monkeypatch.setattr(audio, "read", killed)
     with pytest.raises(WorkError, match=r"^one of 1 processes that read audio was killed, .*: set data\.workers=0"):
         list(loader)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes start afresh")
+def test_processes_share_what_is_decoded_in_memory(table: ClipTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    loader = train_loader(dataset(table), 3, workers=1)
+    monkeypatch.setattr(audio, "read", lambda *args: pytest.fail("decoded again"))
+    assert sum(len(batch) for batch in loader) == len(table.clips)
 
 
 def test_an_error_of_ours_is_not_hidden(table: ClipTable, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ __all__ = [
     "train_loader",
 ]  # fmt: skip
 
+_START = "fork" if sys.platform == "linux" else None  # so that processes share what is decoded in memory
 _MOST_WORKERS = {True: 8, False: 4}  # with a GPU; on the CPU, where they compete with the training
 
 
@@ -152,4 +154,5 @@ def _loader(
         collate_fn=collate_items,
         pin_memory=pin_memory,
         persistent_workers=persistent and workers > 0,
+        multiprocessing_context=_START if workers else None,
     )
