@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -87,8 +87,7 @@ def export(model: Classifier | PathLike, out: PathLike, clips: PathLike | Sequen
     trials = [*synthetic(classifier), *(of_files(classifier, clips) if clips else [])]
     facts = facts_of(classifier)
     with atomic_write(target) as beside:
-        program = _program(classifier)
-        run = _write_onnx(program, facts, beside) if target.suffix == ".onnx" else _write_pt2(program, facts, beside)
+        run = _write(classifier, facts, beside, target.suffix)
         largest = max(_difference(trial, run, classifier) for trial in trials)
         if not largest <= TOLERANCE:
             raise WorkError(
@@ -123,23 +122,30 @@ def facts_of(classifier: Classifier) -> dict[str, str]:
     return known | {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}
 
 
-def _program(classifier: Classifier) -> torch.export.ExportedProgram:
-    """Traced once, for any batch and any length; WorkError where that cannot be."""
+def _write(classifier: Classifier, facts: dict[str, str], path: Path, suffix: str) -> Run:
+    """Traces, converts and writes; -> what the file answers. WorkError where that cannot be."""
     from torch.fx.experimental import _config
 
+    no_cases: Any = _config  # a batch of one and a clip of one frame are no cases of their own
+    try:
+        with torch.no_grad(), warnings.catch_warnings(), no_cases.patch(backed_size_oblivious=True):
+            warnings.simplefilter("ignore")
+            program = _program(classifier)
+            return _write_pt2(program, facts, path) if suffix == ".pt2" else _write_onnx(program, facts, path)
+    except (ImportError, OSError, WorkError):
+        raise
+    except Exception as error:  # whatever torch.export and torch.onnx raise, and they raise all there is
+        raise _refused(classifier, error) from error
+
+
+def _program(classifier: Classifier) -> torch.export.ExportedProgram:
+    """Traced once, for any batch and any length."""
     any_size = torch.export.Dim.DYNAMIC
     waveforms = torch.zeros(3, _TRACED_SAMPLES)
     lengths = torch.tensor([_TRACED_SAMPLES, 9000, 300])
     shapes = {"waveforms": {0: any_size, 1: any_size}, "lengths": {0: any_size}}
-    try:
-        with torch.no_grad(), warnings.catch_warnings(), _config.patch(backed_size_oblivious=True):
-            warnings.simplefilter("ignore")
-            program = torch.export.export(
-                _Deployed(classifier), (waveforms, lengths), dynamic_shapes=shapes, strict=False
-            )
-    except Exception as error:  # whatever torch.export raises, and it raises all there is
-        raise _refused(classifier, error) from error
-    return _of_any_size(program)
+    deployed = _Deployed(classifier)
+    return torch.export.export(deployed, (waveforms, lengths), dynamic_shapes=shapes, strict=False)
 
 
 def _of_any_size(program: torch.export.ExportedProgram) -> torch.export.ExportedProgram:
@@ -161,9 +167,9 @@ def _refused(classifier: Classifier, error: Exception) -> WorkError:
     parts = [type(part).__name__ for part in (classifier.frontend.filterbank, classifier.frontend.compression)]
     parts.append(type(classifier.frontend.resolution).__name__)
     parts.append(str(getattr(classifier.backbone, "name", type(classifier.backbone).__name__)))
-    reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    reason = " ".join(str(error).split()) or type(error).__name__
     return WorkError(
-        f"this model ({', '.join(parts)}) cannot be exported for any batch and length: {reason.strip()[:300]}; "
+        f"this model ({', '.join(parts)}) cannot be exported for any batch and length: {reason[:300]}; "
         "predict from the run folder, or train with another backbone"
     )
 
@@ -185,6 +191,7 @@ def _write_onnx(program: torch.export.ExportedProgram, facts: dict[str, str], pa
 
 def _write_pt2(program: torch.export.ExportedProgram, facts: dict[str, str], path: Path) -> Run:
     """Writes the file; -> what PyTorch answers from it."""
+    program = _of_any_size(program.run_decompositions({}))  # no blocks of torch.autocast, which cannot be written
     packed = io.BytesIO()
     torch.export.save(program, packed, extra_files={FACTS_FILE: json.dumps(facts, ensure_ascii=False)})
     path.write_bytes(packed.getvalue())

@@ -10,8 +10,9 @@ from typing import Any
 import onnx
 import torch
 from onnx import helper
-from onnxscript import opset18 as op
+from onnxscript import opset18
 
+op: Any = opset18
 OPSET = 18  # the first whose scatter takes a maximum
 _DOUBLINGS = 18  # exact up to 2^18 frames, 43 minutes at 10 ms
 _NOTHING = -1e30  # stands for log 0: below all that is told apart, and finite, so that no difference is undefined

@@ -55,7 +55,7 @@ class AttentionPooling(Head):
 
     def _heads(self, scores: Tensor) -> Tensor:
         """(batch, head x class, frame) -> (batch, head, class, frame)"""
-        return scores.view(len(scores), self.n_heads, self.n_classes, -1)
+        return scores.view(scores.shape[0], self.n_heads, self.n_classes, -1)
 
 
 class MeanPooling(Head):
