@@ -64,7 +64,7 @@ class Experiment:
         name: of the command and of the files
         systems: the first is the baseline that marks and differences refer to
         chosen: systems that are run when none is named; all by default
-        reference: a second system that every other one is paired with, besides the baseline
+        reference: a second system that those of DiffRes are paired with, besides the baseline
         head: the head of a column in the paper's layout
         row: what tells the rows of a data set and length apart in the paper's layout
         printed: the paper's number for a data set of the paper, a system and a column
