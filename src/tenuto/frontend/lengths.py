@@ -27,7 +27,7 @@ def n_kept(n_frames: IntOrTensor, reduction: float) -> IntOrTensor:
     if isinstance(n_frames, Tensor):
         kept = torch.floor((1 - reduction) * n_frames.to(torch.float64) + 0.5).clamp_min(1).to(n_frames.dtype)
         return torch.minimum(kept, n_frames)
-    return least_of(n_frames, largest_of(1, math.floor((1 - reduction) * n_frames + 0.5)))
+    return least_of(n_frames, largest_of(1, math.trunc((1 - reduction) * n_frames + 0.5)))
 
 
 def least_of(a: int, b: int) -> int:

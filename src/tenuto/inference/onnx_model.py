@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import operator
 from collections.abc import Mapping
 from typing import Any
@@ -31,6 +32,7 @@ def to_onnx(program: torch.export.ExportedProgram, facts: Mapping[str, str]) -> 
             torch.ops.aten.sort.stable: _sort,
             torch.ops.aten.logcumsumexp.default: _logcumsumexp,
             torch.sym_float: _double,
+            math.trunc: _whole,
             operator.mul: _times,
             operator.add: _plus,
         },
@@ -51,6 +53,11 @@ def to_onnx(program: torch.export.ExportedProgram, facts: Mapping[str, str]) -> 
 def _double(size: Any) -> Any:
     """A size as a number with which shares are taken exactly as PyTorch takes them (the converter: in float32)."""
     return op.Cast(size, to=onnx.TensorProto.DOUBLE)
+
+
+def _whole(share: Any) -> Any:
+    """A number >= 0 rounded down to a size."""
+    return op.Cast(share, to=onnx.TensorProto.INT64)
 
 
 def _times(a: Any, b: Any) -> Any:
@@ -118,8 +125,6 @@ def _cut_to_longest(graph: onnx.GraphProto) -> None:
 
 def _forget_origins(model: onnx.ModelProto) -> None:
     """Takes out where in which source file each node came from: paths of the machine that exported it."""
-    for graph in [model.graph, *model.functions]:
-        for node in graph.node:
-            del node.metadata_props[:]
-        for value in graph.value_info:
-            del value.metadata_props[:]
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        part.ClearField("metadata_props")
