@@ -110,10 +110,10 @@ def fewshot(plan: FewshotPlan, say: Say) -> dict[str, Any]:
 
     outcome = run_grid(cells, store, work, say)
     records = [store.read(name) for name in store.names()]
-    page = write_page(records, cells, outcome.failed, plan.out)
-    raise_if_nothing_worked(outcome)
     left_out = [f"{each.name}: {path}: {reason}" for each in data for path, reason in each.energies.left_out]
-    return {**page, "left_out": left_out}
+    page = write_page(records, cells, outcome.failed, plan.out, left_out)
+    raise_if_nothing_worked(outcome)
+    return page
 
 
 def settings_for(table: ClipTable, changes: Mapping[str, Any]) -> FewshotSettings:

@@ -162,16 +162,24 @@ def _draws_line(groups: Groups, data: str) -> str:
 
 
 def write_page(
-    records: Sequence[Mapping[str, Any]], planned: Sequence[FewshotCell], failed: Mapping[str, str], out: Path
+    records: Sequence[Mapping[str, Any]],
+    planned: Sequence[FewshotCell],
+    failed: Mapping[str, str],
+    out: Path,
+    left_out: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Writes fewshot.txt, .md, .tex, .csv and a picture a data set, and returns the tables as values."""
+    """Writes fewshot.txt, .md, .tex, .csv and a picture a data set, and returns the tables as values.
+
+    left_out: a line for each clip that cannot be used.
+    """
     groups = gather(records, planned)
     tables: dict[str, list[Row]] = {}
     for data in data_of(groups):
         tables[f"{data}: accuracy over n clips a class"] = accuracy_rows(groups, data)
         tables[f"{data}: difference to log-EPS, in points"] = difference_rows(groups, data)
     tables = {title: rows for title, rows in tables.items() if rows}
-    lines = notes(groups, records) + [f"FAILED: {name}: {reason}" for name, reason in failed.items()]
+    lines = notes(groups, records) + [f"Left out: {line}" for line in left_out]
+    lines += [f"FAILED: {name}: {reason}" for name, reason in failed.items()]
     pictures = _write_pictures(groups, out)
     text = "\n\n".join([f"{title}\n\n{text_table(rows)}" for title, rows in tables.items()] + ["\n".join(lines)])
     markdown = [f"## {title}\n\n{markdown_table(rows)}" for title, rows in tables.items()]
@@ -191,6 +199,7 @@ def write_page(
         "tables": tables,
         "notes": lines,
         "failed": dict(failed),
+        "left_out": list(left_out),
         "files": [str(out / name) for name in files] + [str(path) for path in pictures.values()],
     }
 
