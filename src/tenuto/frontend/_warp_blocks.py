@@ -26,6 +26,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from tenuto.frontend.lengths import eager_on_cpu
+
 if TYPE_CHECKING:
     from tenuto.frontend._warp_torch import Segments
 
@@ -39,9 +41,7 @@ def serves(frames: Tensor, cuts: Segments) -> bool:
     Not where an output is touched by every frame of its clip: its maximum (Eq. 6) may be negative. And no graph is
     traced through here.
     """
-    if torch.compiler.is_compiling() or frames.device.type != "cpu":
-        return False
-    if frames.dtype not in _SERVED:
+    if not eager_on_cpu(frames) or frames.dtype not in _SERVED:
         return False
     n_segments = cuts.output_starts.diff()[:-1]  # the last row is dropped
     return bool(n_segments.amax() < cuts.n_frames)
@@ -168,12 +168,11 @@ def bag_sum(rows: Tensor, index: Tensor, starts: Tensor, weight: Tensor) -> Tens
 
 def row_products(grad: Tensor, rows: Tensor, frame: Tensor, cuts: Segments) -> Tensor:
     """rows[frame_s] . grad[output_s] of each segment: frames (row, band), output rows (row, band) -> (segment,)."""
-    if rows.device.type != "cpu" or rows.dtype not in _SERVED or torch.compiler.is_compiling():
-        products: Tensor = torch.linalg.vecdot(rows.index_select(0, frame), grad.index_select(0, cuts.output))
-        return products
+    if not eager_on_cpu(rows) or rows.dtype not in _SERVED:
+        by_vecdot: Tensor = torch.linalg.vecdot(rows.index_select(0, frame), grad.index_select(0, cuts.output))
+        return by_vecdot
     matrix = _csr(cuts.output_starts, frame, torch.zeros_like(frame, dtype=rows.dtype), (len(grad), len(rows)))
-    products = torch.sparse.sampled_addmm(matrix, grad, rows.mT, beta=0.0).values()
-    return products
+    return torch.sparse.sampled_addmm(matrix, grad, rows.mT, beta=0.0).values()
 
 
 def _csr(row_starts: Tensor, column: Tensor, value: Tensor, shape: tuple[int, int]) -> Tensor:

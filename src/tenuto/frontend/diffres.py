@@ -91,7 +91,8 @@ class DiffRes(Resolution):
             )
         kept, n_out = self.kept_of(spectrogram)
         importance = self._importance(spectrogram, kept)
-        features = torch.stack(self._channels(spectrogram, importance, kept, n_out), dim=1)
+        channels = self._channels(spectrogram, importance, kept, n_out)
+        features = torch.stack([channel.mT for channel in channels], dim=1).mT  # as they lie: a frame's bands together
         importance = importance.to(features.dtype)
         loss, active = self._measures(spectrogram, importance, kept, empty)
         return ResolutionOutput(mask_kept(features, kept, spectrogram.lengths), kept, importance, loss, active)

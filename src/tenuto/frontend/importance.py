@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -9,12 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tenuto.errors import UsageError
-from tenuto.frontend.lengths import full_lengths, length_mask
+from tenuto.frontend.lengths import eager_on_cpu, full_lengths, length_mask
 
 Normalizer = Literal["mean", "reduction"]
 KERNEL_SIZE = 5
 WIDTHS = (64, 32, 16, 8, 1)  # Table 6
 _LOG_ZERO = -1e6  # stands for log 0 where scores are rescaled: finite, and with ten digits left for what is added
+_STEPS = 16  # of rescaling before scores are sorted after all
+_PAST_ONE = 1e-12  # in logarithms: past rounding
 EMPTY_BELOW = 1e-4  # epsilon of Eqs. 4 and 7, section 3
 
 
@@ -91,7 +94,7 @@ def _conv_norm(x: Tensor, conv: nn.Conv1d, norm: MaskedBatchNorm1d, valid: Tenso
 def _convolve(x: Tensor, conv: nn.Conv1d, weight: Tensor, bias: Tensor | None) -> Tensor:
     """`conv` with these weights, as a convolution of images one pixel high, whose channels may lie together.
 
-    In that layout, which the filterbank has already, it takes two thirds of the time (benchmarks/layer.py).
+    In that layout, which the filterbank has already, it takes two thirds of the time (benchmarks/layer_cost.py).
     """
     channels_last = weight[:, :, None].contiguous(memory_format=torch.channels_last)
     padding, dilation = (0, int(conv.padding[0])), (1, int(conv.dilation[0]))
@@ -139,10 +142,8 @@ def rescale(log_scores: Tensor, n_kept: Tensor, lengths: Tensor | None = None) -
         scores = scores.masked_fill(~length_mask(lengths.clamp_min(1), scores.shape[1]), -torch.inf)
     wanted = n_kept.to(torch.float64)[:, None]
     with torch.no_grad():
-        ordered, order = scores.sort(dim=1, descending=True, stable=True)
-        n_full = _n_at_one(ordered, wanted)
-        first = torch.arange(scores.shape[1], device=scores.device) < n_full
-        full = torch.zeros_like(first).scatter_(1, order, first)
+        full = _at_one(scores, wanted)
+        n_full = full.sum(1, keepdim=True)
     log_rest = torch.logsumexp(scores.masked_fill(full, -torch.inf), 1, keepdim=True)
     importance = torch.exp((scores + (torch.log(wanted - n_full) - log_rest)).clamp_max(0))
     n_frames = scores.shape[1] if lengths is None else lengths[:, None]
@@ -150,6 +151,26 @@ def rescale(log_scores: Tensor, n_kept: Tensor, lengths: Tensor | None = None) -
     if lengths is not None:
         importance = importance.masked_fill(~length_mask(lengths, scores.shape[1]), 0)
     return importance.to(log_scores.dtype)
+
+
+def _at_one(scores: Tensor, wanted: Tensor) -> Tensor:
+    """Which scores reach 1: log scores (batch, frame), -inf where zero; wanted (batch, 1) -> bool (batch, frame).
+
+    Those that the scale of the rest brings past 1 are taken out of it, which can only raise the scale: again, until
+    no more do. Without a graph or another device to wait for, that is a step or two; else all is sorted.
+    """
+    if eager_on_cpu(scores):
+        full = torch.zeros_like(scores, dtype=torch.bool)
+        for _ in range(_STEPS):
+            rest = torch.logsumexp(scores.masked_fill(full, -torch.inf), 1, keepdim=True)
+            scale = torch.log(wanted - full.sum(1, keepdim=True)) - rest
+            more = (scores + scale > _PAST_ONE) & ~full
+            if not more.any():
+                return full
+            full |= more
+    ordered, order = scores.sort(dim=1, descending=True, stable=True)
+    first = torch.arange(scores.shape[1], device=scores.device) < _n_at_one(ordered, wanted)
+    return torch.zeros_like(first).scatter_(1, order, first)
 
 
 def _n_at_one(ordered: Tensor, wanted: Tensor) -> Tensor:
@@ -178,7 +199,8 @@ def rescale_paper(log_scores: Tensor, n_kept: Tensor, lengths: Tensor | None = N
 
 def frame_energy(energies: Tensor) -> Tensor:
     """Root mean square over bands: energies (batch, band, frame) -> (batch, frame)."""
-    return energies.square().mean(1).sqrt()
+    norm: Tensor = torch.linalg.vector_norm(energies, dim=1)
+    return norm / math.sqrt(energies.shape[1])
 
 
 def guide_loss(importance: Tensor, empty: Tensor, normalizer: Tensor | float, guide_lambda: float = 0.5) -> Tensor:

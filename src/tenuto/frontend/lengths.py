@@ -46,6 +46,11 @@ def check_reduction(reduction: float) -> None:
         raise UsageError(f"reduction is {reduction}; wanted a share of frames to save, from 0 up to below 1")
 
 
+def eager_on_cpu(tensor: Tensor) -> bool:
+    """Whether values of `tensor` may decide what is run next: no graph is traced, no other device to wait for."""
+    return tensor.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
 def length_mask(lengths: Tensor, n: int) -> Tensor:
     """lengths (batch,) -> bool (batch, n), true where the position lies before the clip's length."""
     return torch.arange(n, device=lengths.device) < lengths[:, None]
