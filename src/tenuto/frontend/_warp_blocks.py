@@ -172,7 +172,8 @@ def row_products(grad: Tensor, rows: Tensor, frame: Tensor, cuts: Segments) -> T
         by_vecdot: Tensor = torch.linalg.vecdot(rows.index_select(0, frame), grad.index_select(0, cuts.output))
         return by_vecdot
     matrix = _csr(cuts.output_starts, frame, torch.zeros_like(frame, dtype=rows.dtype), (len(grad), len(rows)))
-    return torch.sparse.sampled_addmm(matrix, grad, rows.mT, beta=0.0).values()
+    products: Tensor = torch.sparse.sampled_addmm(matrix, grad, rows.mT, beta=0.0).values()
+    return products
 
 
 def _csr(row_starts: Tensor, column: Tensor, value: Tensor, shape: tuple[int, int]) -> Tensor:
