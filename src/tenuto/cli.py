@@ -146,7 +146,8 @@ VERBS: dict[str, Verb] = {
     "explain": elsewhere("tenuto.inference.commands", "explain", "a picture of what was held and let go of a file"),
     "benchmark": elsewhere("tenuto.inference.benchmark_commands", "benchmark", "speed on this machine", True),
     "data": Verb("list, check, download or make data sets", data_arguments, data),
-    "reproduce": elsewhere("tenuto.experiments.commands", "reproduce", "a table of the paper on your data", True),
+    "reproduce": elsewhere("tenuto.experiments.commands", "reproduce", "a table or figure of the paper", True),
+    "claims": elsewhere("tenuto.experiments.claims_commands", "claims", "the paper's claims and what results say"),
     "compare": elsewhere("tenuto.experiments.compare_commands", "compare", "what changed between two runs"),
     "fewshot": elsewhere("tenuto.experiments.fewshot_commands", "fewshot", "train on few clips a class, many times"),
 }
@@ -183,7 +184,7 @@ def parse(argv: Sequence[str]) -> Namespace:
     verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=_Parser)
     for name, verb in VERBS.items():
         tail = " Settings: section.key=value, such as training.epochs=3." if verb.takes_settings else ""
-        sub = verbs.add_parser(name, help=verb.help, description=f"{verb.run.__doc__ or verb.help}{tail}")
+        sub = verbs.add_parser(name, help=verb.help, description=f"{verb.run.__doc__ or verb.help + '.'}{tail}")
         verb.arguments(_json(sub))
         sub.set_defaults(verb=verb)
     takes_settings = bool(argv) and argv[0] in VERBS and VERBS[argv[0]].takes_settings
