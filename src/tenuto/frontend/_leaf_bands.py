@@ -72,13 +72,15 @@ def band_energies(
     grid = _grid(hop, window, n_frames + 2 * tail + -(-2 * window // hop))
     n_mirrored = max(rate.samples for rate in rates) * grid.n_hops // 2
     spectrum = _spectrum(F.pad(samples, (before, 0)), grid.n_fft, n_mirrored)
+    between = _interpolation(grid.n_hops // grid.n_coarse).to(samples)
     bands: list[Tensor] = [samples.new_empty(0)] * len(rates)
     for rate in sorted(set(rates)):
         index = [i for i, other in enumerate(rates) if other == rate]
-        first, response = _responses(centers[index], sigmas[index], window, rate, grid)
+        first, points = _responses(centers[index], sigmas[index], window, rate, grid)
         low_windows = windows[index] @ _resampling(window, hop, rate.samples, tail).to(windows).T
         of_rate = Bands([k + n_mirrored for k in first], rate.samples, n_frames)
-        energies = filtered_energies(spectrum, response.to(samples.dtype), low_windows.to(samples.dtype), of_rate)
+        points, low_windows = points.to(samples.dtype), low_windows.to(samples.dtype)
+        energies = filtered_energies(spectrum, points, between, low_windows, of_rate)
         for i, values in zip(index, energies.unbind(1), strict=True):
             bands[i] = values
     return torch.stack(bands, 1)
@@ -97,9 +99,12 @@ class _Grid(NamedTuple):
 
 
 def _grid(hop: int, window: int, n_hops: int) -> _Grid:
-    """For at least `n_hops`; quick to transform, and responses at four times the points that they need."""
-    n_coarse = 2 * smooth(-(-2 * window // hop))
-    return _Grid(hop, n_coarse * smooth(-(-n_hops // n_coarse)), n_coarse)
+    """For at least `n_hops`; quick to transform, and responses at four times the points that they need, or more."""
+    least = -(-2 * window // hop)
+    grids = [
+        _Grid(hop, 2 * n * smooth(-(-n_hops // (2 * n))), 2 * n) for n in range(least, 2 * least) if smooth(n) == n
+    ]
+    return min(grids, key=lambda grid: grid.n_hops)
 
 
 def _spectrum(samples: Tensor, n_fft: int, n_mirrored: int) -> Tensor:
@@ -115,29 +120,31 @@ def _spectrum(samples: Tensor, n_fft: int, n_mirrored: int) -> Tensor:
 
 
 def _responses(centers: Tensor, sigmas: Tensor, window: int, rate: Rate, grid: _Grid) -> tuple[list[int], Tensor]:
-    """First bin of each band, and responses (band, n_hops x rate) from there on, of Gaussians cut to `window`."""
+    """First bin of each band, and points of responses (band, n_coarse x rate + taps - 1): Gaussians cut to `window`.
+
+    Points lie n_hops / n_coarse bins apart, and begin some before the first bin, for the interpolation.
+    """
     n_low, bin_width = grid.n_hops * rate.samples, 2 * math.pi / grid.n_fft
     middle = torch.round(centers.detach() / bin_width)
     offset = (middle * bin_width - centers)[:, None]  # of the middle bin from the centre
     t = torch.arange(window // 2 + 1, device=centers.device, dtype=centers.dtype)
     gaussian = torch.exp(-0.5 * (t / sigmas[:, None]).square()) / (math.sqrt(2 * math.pi) * sigmas[:, None])
     taps = torch.cat([gaussian[:, :1], 2 * gaussian[:, 1:]], 1)  # both sides at once
-    waves = _waves(window // 2 + 1, rate.samples * grid.n_coarse, grid.n_coarse * grid.hop)
+    place, *waves = _waves(window // 2 + 1, rate.samples * grid.n_coarse, grid.n_coarse * grid.hop)
     cosines, sines = (table.to(taps) for table in waves)
-    points = ((taps * torch.cos(offset * t)) @ cosines - (taps * torch.sin(offset * t)) @ sines).float()
-    response = (points.unfold(1, _TAPS, 1) @ _interpolation(grid.n_hops // grid.n_coarse).to(points)).flatten(1)
-    theta = (torch.arange(n_low, device=centers.device) - n_low // 2).to(response) * bin_width
-    share = near_share(theta, window) if rate.fades else torch.ones_like(theta)
-    return (middle.to(torch.int64) - n_low // 2).tolist(), response * (share * (n_low / grid.n_fft))
+    points = (taps * torch.cos(offset * t)) @ cosines - (taps * torch.sin(offset * t)) @ sines
+    if rate.fades:
+        points = points * near_share(place.to(taps) + offset.detach(), window)
+    return (middle.to(torch.int64) - n_low // 2).tolist(), points * (n_low / grid.n_fft)
 
 
 @lru_cache(maxsize=64)
-def _waves(n_taps: int, n_points: int, size: int) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (tap, point), float64: points 2 pi / size apart, round 0, and some more at both ends."""
+def _waves(n_taps: int, n_points: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Points 2 pi / size apart, round 0 and some more at both ends; cosines and sines there (tap, point); float64."""
     with torch.inference_mode(False):  # kept for later calls, which may train
         point = torch.arange(n_points + _TAPS - 1) - n_points // 2 - (_TAPS // 2 - 1)
         angle = (torch.arange(n_taps)[:, None] * point % size).double() * (2 * math.pi / size)
-        return angle.cos(), angle.sin()
+        return point.double() * (2 * math.pi / size), angle.cos(), angle.sin()
 
 
 @lru_cache(maxsize=64)
@@ -147,7 +154,8 @@ def _interpolation(n_between: int) -> Tensor:
         place = torch.arange(n_between, dtype=torch.float64) / n_between
         distance = place - (torch.arange(_TAPS, dtype=torch.float64) - (_TAPS // 2 - 1))[:, None]
         fall = torch.special.i0(_KAISER_BETA * (1 - (distance / (_TAPS // 2)).square()).clamp_min(0).sqrt())
-        return torch.sinc(distance) * fall / torch.special.i0(torch.tensor(_KAISER_BETA, dtype=torch.float64))
+        weights: Tensor = torch.sinc(distance) * fall / torch.special.i0(torch.tensor(_KAISER_BETA).double())
+        return weights
 
 
 @lru_cache(maxsize=64)

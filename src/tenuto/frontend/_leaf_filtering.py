@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_BLOCK_BYTES = 2 * 2**20  # of spectrum held at once: what a core's own cache holds
+_BLOCK_BYTES = 2**21
 
 
 class Bands(NamedTuple):
@@ -20,55 +19,70 @@ class Bands(NamedTuple):
     n_frames: int
 
 
-def filtered_energies(spectrum: Tensor, response: Tensor, windows: Tensor, bands: Bands) -> Tensor:
-    """Spectrum (batch, bin), real response (band, low bin), windows (band, hops x rate) -> (batch, band, frame).
+def filtered_energies(spectrum: Tensor, points: Tensor, between: Tensor, windows: Tensor, bands: Bands) -> Tensor:
+    """Spectrum (batch, bin), windows (band, hops x rate) -> energies (batch, band, frame).
 
-    Frame k's window begins at hop k. A band's lowest bin becomes bin 0, which turns phases, of which the modulus
-    knows nothing.
+    A band's real response (band, low bin) is interpolated from points (band, coarse + taps - 1) by between
+    (tap, low bins a point). Frame k's window begins at hop k. A band's lowest bin becomes bin 0, which turns
+    phases, of which the modulus knows nothing.
     """
-    energies: Tensor = _Filtered.apply(spectrum, response, windows, bands)
+    energies: Tensor = _Filtered.apply(spectrum, points, between, windows, bands)
     return energies
 
 
 class _Filtered(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, spectrum: Tensor, response: Tensor, windows: Tensor, bands: Bands) -> Tensor:
-        blocks = []
-        energies = windows.new_empty(spectrum.shape[0], len(bands.first), bands.n_frames)
-        for block in _blocks(spectrum, response):
-            low = torch.fft.ifft(_cut(spectrum, response.shape[1], bands.first[block]).mul_(response[block]))
+    def forward(ctx: Any, spectrum: Tensor, points: Tensor, between: Tensor, windows: Tensor, bands: Bands) -> Tensor:
+        n_low = (points.shape[1] - between.shape[0] + 1) * between.shape[1]
+        ctx.bands, ctx.blocks = bands, _blocks(spectrum, points.shape[0], n_low)
+        energies = windows.new_empty(spectrum.shape[0], points.shape[0], bands.n_frames)
+        kept = spectrum.new_empty(spectrum.shape[0], points.shape[0], n_low) if any(ctx.needs_input_grad) else None
+        for block in ctx.blocks:
+            low = torch.fft.ifft(_cut(spectrum, n_low, bands.first[block]).mul_(_stretch(points[block], between)))
             _pool(_power(low), windows[block], bands, out=energies[:, block])
-            blocks.append(low)
-        ctx.save_for_backward(spectrum, response, windows, *(blocks if any(ctx.needs_input_grad) else ()))
-        ctx.bands = bands
+            if kept is not None:
+                kept[:, block] = low
+        ctx.save_for_backward(spectrum, points, between, windows, kept)
         return energies
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
-        spectrum, response, windows, *lows = ctx.saved_tensors
-        bands, n_low = ctx.bands, response.shape[1]
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, None, Tensor, None]:
+        spectrum, points, between, windows, kept = ctx.saved_tensors
+        bands, n_low = ctx.bands, kept.shape[2]
         of_spectrum = torch.zeros_like(spectrum) if ctx.needs_input_grad[0] else None
-        of_response, of_windows = torch.empty_like(response), torch.empty_like(windows)
-        for block, low in zip(_blocks(spectrum, response), lows, strict=True):
-            gradient = gradients[0][:, block]
+        of_points, of_windows = torch.empty_like(points), torch.empty_like(windows)
+        for block in ctx.blocks:
+            gradient, low, first = gradients[0][:, block], kept[:, block], bands.first[block]
             of_windows[block] = _pool_windows(_power(low), gradient, bands, windows.shape[1] // bands.rate)
             of_power = _unpool(gradient, windows[block], bands, n_low // bands.rate)
             of_bands = torch.fft.fft(low * of_power.mul_(2), norm="forward")
-            pieces = _cut(spectrum, n_low, bands.first[block])
-            products = torch.view_as_real(pieces).mul_(torch.view_as_real(of_bands))
-            of_response[block] = products.sum(0).sum(-1)
             if of_spectrum is not None:
-                for i, first in enumerate(bands.first[block]):
-                    of_spectrum[:, first : first + n_low] += of_bands[:, i] * response[block][i]
-        return of_spectrum, of_response, of_windows, None
+                for i, response in enumerate(_stretch(points[block], between)):
+                    of_spectrum[:, first[i] : first[i] + n_low] += of_bands[:, i] * response
+            products = torch.view_as_real(_cut(spectrum, n_low, first)).mul_(torch.view_as_real(of_bands))
+            of_points[block] = _shrink((products[..., 0] + products[..., 1]).sum(0), between)
+        return of_spectrum, of_points, None, of_windows, None
 
 
-def _blocks(spectrum: Tensor, response: Tensor) -> Iterator[slice]:
-    n_bands, n_low = response.shape
+def _blocks(spectrum: Tensor, n_bands: int, n_low: int) -> list[slice]:
     size = max(1, _BLOCK_BYTES // (spectrum.shape[0] * n_low * spectrum.element_size()))
-    for start in range(0, n_bands, size):
-        yield slice(start, min(start + size, n_bands))
+    return [slice(start, min(start + size, n_bands)) for start in range(0, n_bands, size)]
+
+
+def _stretch(points: Tensor, between: Tensor) -> Tensor:
+    """points (band, coarse + taps - 1), weights (tap, place) -> response (band, coarse x place)."""
+    return (points.unfold(1, between.shape[0], 1) @ between).flatten(1)
+
+
+def _shrink(of_response: Tensor, between: Tensor) -> Tensor:
+    """Gradient of response (band, coarse x place) -> of points (band, coarse + taps - 1)."""
+    n_taps, n_places = between.shape
+    of_taps = between @ of_response.view(of_response.shape[0], -1, n_places).mT  # (band, tap, coarse)
+    total = of_taps.new_zeros(of_taps.shape[0], of_taps.shape[2] + n_taps - 1)
+    for tap in range(n_taps):
+        total[:, tap : tap + of_taps.shape[2]] += of_taps[:, tap]
+    return total
 
 
 def _cut(spectrum: Tensor, n_low: int, first: list[int]) -> Tensor:
@@ -78,7 +92,8 @@ def _cut(spectrum: Tensor, n_low: int, first: list[int]) -> Tensor:
 
 def _power(low: Tensor) -> Tensor:
     """|low|^2, any shape."""
-    squares = torch.view_as_real(low).square()
+    parts = torch.view_as_real(low)
+    squares = parts * parts
     return squares[..., 0] + squares[..., 1]
 
 

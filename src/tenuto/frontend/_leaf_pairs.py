@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tenuto.frontend._leaf_bands import near_share, smooth
+from tenuto.frontend._products import product
 
 _SEGMENT_OVER_WINDOW = 2.15  # two windows less one sample count; the rest is for the taper
 _CYCLES = 8.0  # a window: how far apart pairs may lie
@@ -71,14 +72,18 @@ def pair_energies(spectra: Tensor, centers: Tensor, filters: Tensor, windows: Te
     Complex filters (band, window) and real windows (band, window), both symmetric round their middle (window odd), in
     float64. Parameters hear of the first differences only: the others are some hundredths of what these say.
     """
-    size = 2 * (spectra.shape[-1] - 1)
-    n_differences, n_heard = (round(cycles * size / windows.shape[1]) for cycles in (_CYCLES, _HEARD_CYCLES))
-    real, imaginary = _bins(spectra.flatten(0, 1), -((n_differences + 1) // 2), size // 2 + n_differences)
-    first = Pairs(-((n_differences + 1) // 2), size // 2, 0, n_heard)
-    others = first._replace(first_difference=n_heard + 1, last_difference=n_differences)
-    energies: Tensor = _Pairs.apply(real, imaginary, _pair_weights(centers, filters, windows, size, first, real.dtype), first)
+    size, window = 2 * (spectra.shape[-1] - 1), windows.shape[1]
+    n_differences, n_heard = (round(cycles * size / window) for cycles in (_CYCLES, _HEARD_CYCLES))
+    heard = Pairs(-((n_differences + 1) // 2), size // 2, 0, n_heard)
+    others = heard._replace(first_difference=n_heard + 1, last_difference=n_differences)
+    real, imaginary = _bins(spectra.flatten(0, 1), heard.first, heard.last + n_differences)
+    response: Tensor = torch.fft.fft(_around_zero(filters, size)).real  # (band, K): filters are symmetric
+    theta = torch.arange(size, device=windows.device) * (2 * math.pi / size) + math.pi - centers.detach()[:, None]
+    near = response * near_share(torch.remainder(theta, 2 * math.pi) - math.pi, window)
+    response, near = response.to(real.dtype), near.to(real.dtype)
+    energies: Tensor = _Pairs.apply(real, imaginary, _pair_weights(response, near, windows, heard), heard)
     with torch.no_grad():
-        weights = _pair_weights(centers, filters, windows, size, others, real.dtype)
+        weights = _pair_weights(response, near, windows, others)
     energies = energies + _Pairs.apply(real, imaginary, weights, others)
     return energies.view(*spectra.shape[:2], -1).mT
 
@@ -93,32 +98,32 @@ def _bins(spectrum: Tensor, first: int, last: int) -> tuple[Tensor, Tensor]:
     return real, torch.cat([-left.imag, inner.imag, -right.imag], 1)
 
 
-def _pair_weights(
-    centers: Tensor, filters: Tensor, windows: Tensor, size: int, which: Pairs, precision: torch.dtype
-) -> Tensor:
-    """Weights (band, difference x first bin) of pairs (f, f + d).
+def _pair_weights(response: Tensor, near: Tensor, windows: Tensor, which: Pairs) -> Tensor:
+    """Weights (band, difference x first bin) of pairs (f, f + d), less those of the near share.
 
     Pairs (f, f + d) and (-f - d, -f) say the same of a real signal, so that only those whose middle f + d/2 lies
     between bins 0 and K/2 are counted: twice, or once on the two ends, where both are one pair.
     """
-    device, dtype = windows.device, windows.dtype
+    device, size = windows.device, response.shape[1]
     n = torch.arange(windows.shape[1], device=device) - windows.shape[1] // 2
     d = torch.arange(which.first_difference, which.last_difference + 1, device=device)
-    f = torch.arange(which.first, which.last + which.last_difference + 1, device=device)
-    response: Tensor = torch.fft.fft(_around_zero(filters, size)).real  # (band, K): filters are symmetric
-    theta = torch.arange(size, device=device, dtype=dtype) * (2 * math.pi / size) - centers.detach()[:, None]
-    near = response * near_share(torch.remainder(theta + math.pi, 2 * math.pi) - math.pi, windows.shape[1])
-    response, near = response.to(precision), near.to(precision)
-    middle = 2 * f[: which.last - which.first + 1] + d[:, None]  # twice f + d/2
-    inside = (middle >= 0) & (middle <= size)
-    ends = (middle == 0) | (middle == size)  # where a pair is its own mirror image
-    counts = inside.to(dtype) * torch.where(ends, 0.5, 1.0).to(dtype)
+    middle = 2 * torch.arange(which.first, which.last + 1, device=device) + d[:, None]  # twice f + d/2
+    inside = ((middle >= 0) & (middle <= size)).to(response)
+    counts = inside - 0.5 * ((middle == 0) | (middle == size)).to(response)  # where a pair is its own mirror image
     # the segment begins K/2 before the window's middle, which turns every second bin's sign
     signs = torch.where(d % 2 == 0, 1, -1) * torch.where(d == 0, 1, 2)
-    cosines = torch.cos((n * d[:, None]).to(dtype) * (2 * math.pi / size)) * (signs.to(dtype) / size**2)[:, None]
-    products: Tensor = _Products.apply(response[:, f % size], response[:, -f % size], which)
-    within: Tensor = _Products.apply(near[:, f % size], near[:, -f % size], which)
-    return ((products - within) * counts.to(precision) * (windows @ cosines.T).to(precision)[:, :, None]).flatten(1)
+    cosines = torch.cos((n * d[:, None]).to(windows) * (2 * math.pi / size)) * (signs.to(windows) / size**2)[:, None]
+    sides = [*_both_sides(response, which), *_both_sides(near, which)]
+    of_windows = (windows @ cosines.T).to(response)
+    weights: Tensor = _Weights.apply(*sides, of_windows, counts, which)
+    return weights.flatten(1)
+
+
+def _both_sides(response: Tensor, which: Pairs) -> tuple[Tensor, Tensor]:
+    """response (band, K) -> at bins f from `first` < 0 up to the last that pairs reach, and at -f: (band, bin)."""
+    first, last = which.first, which.last + which.last_difference
+    there = torch.cat([response[:, first:], response[:, : last + 1]], 1)
+    return there, torch.cat([response[:, -last:], response[:, : 1 - first]], 1).flip(1)
 
 
 def _around_zero(filters: Tensor, size: int) -> Tensor:
@@ -127,21 +132,32 @@ def _around_zero(filters: Tensor, size: int) -> Tensor:
     return F.pad(filters, (0, size - filters.shape[1])).roll(-before, 1)
 
 
-class _Products(torch.autograd.Function):
-    """Responses (band, bin) at f and at -f, H(f) H(f + d) + H(-f) H(-f - d) of the pairs (band, difference, bin)."""
+class _Weights(torch.autograd.Function):
+    """Responses (band, bin) at f and -f, near shares likewise, W (band, difference), counts (difference, bin) ->
+
+    (H(f) H(f + d) + H(-f) H(-f - d) - the same of near shares) W(d) counts, (band, difference, bin).
+    """
 
     @staticmethod
-    def forward(ctx: Any, there: Tensor, mirrored: Tensor, which: Pairs) -> Tensor:
-        ctx.save_for_backward(there, mirrored)
-        ctx.which = which
+    def forward(ctx: Any, *inputs: Any) -> Tensor:
+        there, mirrored, near, near_mirrored, of_windows, counts, which = inputs
         n_first = which.last - which.first + 1
-        return _multiply(there, mirrored, which, there.new_empty(there.shape[0], which.n_differences, n_first))
+        products = _multiply(there, mirrored, which, there.new_empty(there.shape[0], which.n_differences, n_first))
+        products -= _multiply(near, near_mirrored, which, torch.empty_like(products))
+        products *= counts
+        ctx.save_for_backward(there, mirrored, near, near_mirrored, of_windows, counts, products)
+        ctx.which = which
+        weights: Tensor = products * of_windows[:, :, None]
+        return weights
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
-        there, mirrored = (_undo_product(gradients[0], part, ctx.which) for part in ctx.saved_tensors)
-        return there, mirrored, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        *sides, of_windows, counts, products = ctx.saved_tensors
+        to_windows = (gradients[0] * products).sum(-1)
+        of_products = gradients[0] * (of_windows[:, :, None] * counts)
+        there, mirrored, near, near_mirrored = (_undo_product(of_products, side, ctx.which) for side in sides)
+        return there, mirrored, -near, -near_mirrored, to_windows, None, None
 
 
 class _Pairs(torch.autograd.Function):
@@ -156,7 +172,7 @@ class _Pairs(torch.autograd.Function):
         ctx.which = which
         energies = real.new_empty(real.shape[0], weights.shape[0])
         for rows, pairs in _blocks(real, imaginary, which):
-            torch.mm(pairs, weights.T, out=energies[rows])
+            energies[rows] = product(pairs, weights)
         return energies
 
     @staticmethod
@@ -168,10 +184,10 @@ class _Pairs(torch.autograd.Function):
         if ctx.needs_input_grad[2]:
             of_weights = torch.zeros_like(weights)
             for rows, pairs in _blocks(real, imaginary, ctx.which):
-                of_weights.addmm_(gradient[rows].T, pairs)
+                of_weights += product(gradient[rows].T, pairs.T)
         of_real = of_imaginary = None
         if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
-            of_pairs = (gradient @ weights).view(gradient.shape[0], ctx.which.n_differences, -1)
+            of_pairs = product(gradient, weights.T).view(gradient.shape[0], ctx.which.n_differences, -1)
             of_real, of_imaginary = (_undo_product(of_pairs, part, ctx.which) for part in (real, imaginary))
         return of_real, of_imaginary, of_weights, None
 

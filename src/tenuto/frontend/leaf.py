@@ -26,7 +26,7 @@ Method = Literal["fft", "direct"]
 
 # A filter whose sigma is up to this share of the window is below 1e-4 of its peak where the window ends.
 _SHORT = 0.11
-# A learned window as short as this, as a share of its half, is no low-pass any more, that pairs of near bins could do for.
+# A learned window as short as this, as a share of its half, is no low-pass that pairs of near bins could do for.
 _SHORT_POOLING = 0.15
 
 
@@ -114,7 +114,6 @@ class Leaf(Filterbank):
             spectra = _leaf_pairs.segment_spectra(lined.samples, self.taper, self.window_length, hop, n_frames)
             far = _leaf_pairs.pair_energies(spectra, centers[index], filters[index], windows[index])
             parts[0] = parts[0] + F.pad(far, (0, 0, len(ways.short), 0))
-        parts = [part.clamp_min(0) for part in parts]
         if index := ways.direct:
             samples = lined.samples.to(filters.real.dtype)
             parts.append(pool(squared_modulus(samples, filters[index]), windows[index], hop).to(lined.samples))
@@ -150,21 +149,30 @@ def _rates(
 
 
 def _with_ends(whole: Tensor, lined: LinedUp, filters: Tensor, windows: Tensor, hop: int) -> Tensor:
-    """whole (batch, band, frame), with the frames whose window reaches beyond the clip computed directly."""
+    """whole (batch, band, frame), less what filters say outside the clip, where a frame's window reaches there.
+
+    A clip's end is its beginning, turned round: filters are symmetric but for the sign of phases.
+    """
     window = filters.shape[1]
-    n_ends = min(-(-(window // 2 + 1) // hop), lined.n_frames)  # frames at each end
-    n_batch = lined.samples.shape[0]
-    frame = torch.arange(lined.n_frames, device=whole.device)
-    for first in (torch.zeros_like(lined.frames), (lined.frames - n_ends).clamp_min(0)):
-        n_window = (n_ends - 1) * hop + window
-        index = first[:, None] * hop + torch.arange(n_window + window - 1, device=whole.device)
-        samples = lined.samples.gather(1, index.expand(n_batch, -1))
-        inside = lined.inside.gather(1, index[:, :n_window])
-        ends = direct_energies(LinedUp(samples, inside, lined.frames, n_ends), filters, windows, hop)
-        offset = frame - first[:, None]  # (batch or 1, frame)
-        chosen = offset.clamp(0, n_ends - 1)[:, None].expand(n_batch, whole.shape[1], -1)
-        whole = torch.where(((offset >= 0) & (offset < n_ends))[:, None], ends.gather(2, chosen), whole)
-    return whole
+    n_lined = (lined.frames - 1) * hop + window  # samples under windows, of each clip (batch or 1,)
+    before = lined.inside.to(torch.int8).argmax(1)
+    behind = n_lined - before - lined.inside.sum(1)
+    n_outside = int(torch.maximum(before, behind).max())
+    if n_outside == 0:
+        return whole.clamp_min(0)
+    n_ends = min(-(-n_outside // hop), lined.n_frames)  # frames at each end
+    reach = torch.arange(n_outside + window - 1, device=whole.device)
+    starts = lined.samples[:, : len(reach)]
+    ends = lined.samples.gather(1, ((n_lined + window - 2)[:, None] - reach).expand(len(starts), -1))
+    energies = squared_modulus(torch.stack([starts, ends], 1).flatten(0, 1), filters)  # (batch x side, band, sample)
+    outside = reach[:n_outside] < torch.stack([before, behind], 1)[..., None]  # (batch or 1, side, sample)
+    energies = energies.view(len(starts), 2, *energies.shape[1:]) * outside[:, :, None]
+    shares = [(energies[..., k * hop :] * windows[:, : n_outside - k * hop]).sum(-1) for k in range(n_ends)]
+    frame = torch.arange(n_ends, device=whole.device).expand(len(lined.frames), -1)
+    frames = torch.stack([frame, (lined.frames - 1)[:, None] - frame], 1)[:, :, None]  # (batch or 1, side, 1, frame)
+    excess = torch.stack(shares, -1) * (frames >= 0)
+    index = frames.clamp_min(0).expand(excess.shape)
+    return whole.scatter_add(2, index.transpose(1, 2).flatten(2), -excess.transpose(1, 2).flatten(2)).clamp_min(0)
 
 
 def check_window(window_length: int, odd: bool, way_out: str) -> None:

@@ -1,0 +1,29 @@
+"""Matrix products in single precision on a CPU, by the faster of the two libraries that PyTorch comes with.
+
+MKL, which `torch.mm` asks, knows some processors' wide vectors only where they are Intel's; oneDNN knows all: twice as
+fast on an AMD EPYC with AVX-512, at the same precision.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def product(left: Tensor, right: Tensor) -> Tensor:
+    """left (row, inner), right (column, inner) -> left right^T (row, column); without gradients."""
+    if _for_onednn(left, right):
+        outcome: Tensor = torch.ops.mkldnn._linear_pointwise(left, right, None, "none", [], "")
+        return outcome
+    return left @ right.T
+
+
+def _for_onednn(left: Tensor, right: Tensor) -> bool:
+    return (
+        left.device.type == "cpu"
+        and left.dtype == right.dtype == torch.float32
+        and min(*left.shape, *right.shape) > 0
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        and not torch.compiler.is_compiling()
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    )
