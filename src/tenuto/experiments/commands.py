@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,33 +17,55 @@ Say = Callable[[str], None]
 
 def reproduce_arguments(parser: ArgumentParser) -> None:
     """Arguments of `tenuto reproduce`; each default is the paper's."""
-    from tenuto.experiments.registry import EXPERIMENTS
+    from tenuto.experiments.figures.registry import figure_arguments
 
+    helps = _helps()
+    parser.formatter_class = RawDescriptionHelpFormatter
+    parser.epilog = "\n".join(["experiments:", *(f"  {name:<15} {told}" for name, told in helps.items())])
+    parser.add_argument("experiment", choices=tuple(helps), metavar="EXPERIMENT", help="one of those listed below")
     add = parser.add_argument
-    told = "; ".join(f"{name}: {each.help}" for name, each in EXPERIMENTS.items())
-    add("experiment", choices=tuple(EXPERIMENTS), metavar="EXPERIMENT", help=told)
     add("--data", action="append", default=[], metavar="NAME=ROOT", help="esc10, fsdd, ..., or a name of your own")
-    add("--methods", help="what to compare, with commas between (default: as in the paper)")
     add("--fps", help="frames a second that reach the classifier (default: the paper's)")
     add("--hops", help="hops of the spectrogram in ms, before time is reduced (default: the paper's)")
+    add("--backbone", help="sbcnn or any timm model (default: the recipe's)")
+    add("--limit", type=int, help="at most so many clips of each class in each fold; of a figure: so many clips")
+    add("--threads", type=int, help="CPU threads")
+    add("--out", type=Path, help="of a table: folder of results; more is added to what is there (default: "
+        "results/EXPERIMENT); of a figure: the picture, or a folder for it (default: EXPERIMENT.png)")  # fmt: skip
+    add = parser.add_argument_group("what tables, figures 6 to 8 and sweeps make use of").add_argument
+    add("--methods", help="what to compare, with commas between (default: as in the paper)")
     add("--seeds", help="default: 0,1,2")
     add("--folds", help="folds to test on (default: all)")
     add("--length", help="fixed: all clips brought to one length (default); own: each keeps its own; or fixed,own")
-    add("--backbone", help="sbcnn or any timm model (default: the recipe's)")
     add("--epochs", type=int, help="default: the recipe's")
-    add("--limit", type=int, help="at most so many clips of each class in each fold")
     add("--order", help="seed-major: one seed of every cell first (default); cell-major: all seeds of a cell first")
-    add("--threads", type=int, help="CPU threads of a training")
-    add("--out", type=Path, help="folder of results; more is added to what is there (default: results/EXPERIMENT)")
+    figure_arguments(parser)
+
+
+def _helps() -> dict[str, str]:
+    """What each table and figure shows, tables first, figures in the paper's order."""
+    from tenuto.experiments.figures.registry import FIGURES
+    from tenuto.experiments.registry import EXPERIMENTS
+
+    helps = {name: each.help for name, each in FIGURES.items()} | {n: each.help for n, each in EXPERIMENTS.items()}
+    numbers = {name: int(number) for name in helps if (number := name.removeprefix("figure")).isdigit()}
+    tables = [name for name in helps if name.startswith("table")]
+    others = [name for name in helps if name not in tables and name not in numbers]
+    return {name: helps[name] for name in (*tables, *sorted(numbers, key=numbers.__getitem__), *others)}
 
 
 def reproduce(args: Namespace, say: Say) -> Answer:
-    """The table that the arguments ask for; what is done already is not done again."""
+    """The table or figure that the arguments ask for; what is done already is not done again."""
+    from tenuto.experiments.figures.commands import draw, refuse_options_of_figures
+    from tenuto.experiments.figures.registry import FIGURES
     from tenuto.experiments.plan import Plan
     from tenuto.experiments.protocols import Scale
     from tenuto.experiments.registry import EXPERIMENTS
     from tenuto.experiments.reproduce import reproduce as run
 
+    if args.experiment in FIGURES and (args.run or args.experiment not in EXPERIMENTS):
+        return draw(args, _roots(args.data), say)
+    refuse_options_of_figures(args)
     scale = Scale(args.backbone, args.epochs, args.limit, tuple(args.settings))
     wanted = {
         "methods": _listed(args.methods, str),

@@ -1,0 +1,112 @@
+"""The clips and the models that a figure shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tenuto.errors import UsageError
+from tenuto.experiments.figures.request import Request
+
+if TYPE_CHECKING:
+    from tenuto.data.clips import Clip
+    from tenuto.models.classifier import Classifier
+
+MAKE_RUN = "tenuto train SOURCE frontend.resolution={} frontend.fps=25 --out {}"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A clip to show and what is said of it, empty where that is not known."""
+
+    path: Path
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """What a picture calls it."""
+        return self.label or self.path.name
+
+
+def clips_of(request: Request, n_clips: int) -> list[Shown]:
+    """The files asked for; else clips of the data, of its part for testing where it has one.
+
+    Of the data: a clip of each of the classes asked for, or of as many classes as are wanted, from all over the list.
+
+    Raises:
+        UsageError: nothing or too much is named, a file is not there, a class unknown
+    """
+    if request.files:
+        return _files(request)
+    if not request.data:
+        asked = f"{request.name} has no clips to show"
+        raise UsageError(f"{asked}: name them with --files FILE, or data with --data NAME=ROOT")
+    wanted = n_clips if request.limit is None else request.limit
+    if wanted < 1:
+        raise UsageError(f"--limit {wanted}: wanted at least one clip")
+    found = {label: clip for name, root in request.data.items() for label, clip in _one_a_class(name, root).items()}
+    if not found:
+        raise UsageError(f"{', '.join(request.data)}: no clip with a label to show")
+    if request.classes:
+        return [_of_class(label, found) for label in request.classes][: request.limit]
+    clips = list(dict.fromkeys(found.values()))
+    n_shown = min(wanted, len(clips))
+    return [_shown(clips[i * len(clips) // n_shown]) for i in range(n_shown)]
+
+
+def _files(request: Request) -> list[Shown]:
+    for option in ("data", "classes", "limit"):
+        if getattr(request, option):
+            raise UsageError(f"--files and --{option} are given: files are shown as they are named, so choose one")
+    for path in request.files:
+        if not path.is_file():
+            raise UsageError(f"{path}: no such file; name audio files with --files")
+    return [Shown(path) for path in request.files]
+
+
+def _one_a_class(name: str, root: Path) -> dict[str, Clip]:
+    """Label -> the first clip that has it, one with few labels rather than many; in alphabetical order."""
+    from tenuto.experiments.protocols import load_table
+
+    clips: Sequence[Clip] = [clip for clip in load_table(name, root).clips if clip.split in (None, "test")]
+    found: dict[str, Clip] = {}
+    for clip in sorted(clips, key=lambda clip: len(clip.labels)):
+        for label in clip.labels:
+            found.setdefault(label, clip)
+    return dict(sorted(found.items()))
+
+
+def _of_class(label: str, found: dict[str, Clip]) -> Shown:
+    from tenuto.models.settings import unknown_name
+
+    if label not in found:
+        raise UsageError(unknown_name(label, list(found), "class"))
+    return _shown(found[label])
+
+
+def _shown(clip: Clip) -> Shown:
+    return Shown(Path(clip.path), ", ".join(clip.labels))
+
+
+def load_run(request: Request, resolution: str, wanted: str) -> Classifier:
+    """The model of the first run whose resolution is called so (the class's name).
+
+    Args:
+        wanted: the recipe's word for it, to say how such a run is made
+    Raises:
+        UsageError: no run is named, one is not there, or none has this resolution
+    """
+    from tenuto.models.checkpoint import load
+
+    if not request.runs:
+        raise UsageError(f"{request.name} wants --run RUN: make one with {MAKE_RUN.format(wanted, 'RUN')}")
+    for run in request.runs:
+        if not run.exists():
+            raise UsageError(f"{run}: no such run: make it with {MAKE_RUN.format(wanted, run)}")
+        model = load(run)
+        if type(model.frontend.resolution).__name__ == resolution:
+            return model
+    named = ", ".join(map(str, request.runs))
+    raise UsageError(f"{named}: no run of {resolution}, which {request.name} shows: {MAKE_RUN.format(wanted, 'RUN')}")
