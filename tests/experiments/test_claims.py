@@ -13,7 +13,7 @@ from experiments.records import record
 from tenuto.errors import UsageError
 from tenuto.experiments.claims import CLAIMS, Claim, Pair, counted, judge
 from tenuto.experiments.claims_evidence import Setup, column_of, read_stores, setups_of
-from tenuto.experiments.claims_page import Finding, finding_row, findings_of
+from tenuto.experiments.claims_findings import Finding, finding_row, findings_of
 from tenuto.experiments.grid import Cell, Column
 from tenuto.experiments.statistics import Difference
 from tenuto.experiments.store import Store

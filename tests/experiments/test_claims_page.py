@@ -126,6 +126,18 @@ def test_the_posts_claim_is_judged_from_its_own_side(results: Path) -> None:
     assert "[fewshot.md](fewshot/esc10/fewshot.md)" in section
 
 
+def test_where_the_posts_claim_fails_a_note_is_due(results: Path) -> None:
+    _fill_fewshot(results / "fewshot" / "esc10", {"log-learn": [0.6, 0.7, 0.8]})
+    write_claims(results, results / "claims.md")
+    title = "Few clips: a learned logarithm does not improve the results"
+    section = _section((results / "claims.md").read_text(), title)
+    assert "1 fails*" in section
+    assert "Why it fails has not been looked into yet." in section
+    (results / "NOTES.md").write_text("## few-clips\n\nLuck.\n")
+    write_claims(results, results / "claims.md")
+    assert _section((results / "claims.md").read_text(), title).strip().endswith("Luck.")
+
+
 def test_what_was_run_is_told(results: Path, tmp_path: Path) -> None:
     (results / "fsdd" / "table1.md").write_text("# Table 1\n")
     write_claims(results, tmp_path / "docs" / "results.md")

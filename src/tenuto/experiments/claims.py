@@ -19,6 +19,7 @@ WORDS: tuple[Word, ...] = ("holds", "fails", "undecided", "not run")
 
 MARGIN = 0.01  # of a score from 0 to 1: what "as good as" may lose
 LEAST_PAIRS = 3  # fewer decide nothing, whatever they are
+NOT_LOOKED_INTO = "Why it fails has not been looked into yet."
 FEW_PAIRS = 6  # with fewer, all pairs of one sign come by chance in more than one of 32 cases
 
 
