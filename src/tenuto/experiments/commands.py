@@ -32,7 +32,7 @@ def reproduce_arguments(parser: ArgumentParser) -> None:
     add("--threads", type=int, help="CPU threads")
     add("--out", type=Path, help="of a table: folder of results; more is added to what is there (default: "
         "results/EXPERIMENT); of a figure: the picture, or a folder for it (default: EXPERIMENT.png)")  # fmt: skip
-    add = parser.add_argument_group("what tables, figures 6 to 8 and sweeps make use of").add_argument
+    add = parser.add_argument_group("what tables, figures 6, 7, 8, 10b and sweeps make use of").add_argument
     add("--methods", help="what to compare, with commas between (default: as in the paper)")
     add("--seeds", help="default: 0,1,2")
     add("--folds", help="folds to test on (default: all)")

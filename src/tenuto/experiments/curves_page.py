@@ -20,6 +20,7 @@ from tenuto.files import write_text
 from tenuto.report.tables import csv_table
 from tenuto.report.trajectories import Panel, Trajectory
 
+ENDS = "where the curves end: last epoch, mean ± standard deviation over trainings"
 CURVE_NOTES = [
     "Curves: means over the steps of an epoch of training (the metric: of the validation part after it); lines are "
     "means over folds and seeds, bands their standard deviation.",
@@ -40,7 +41,7 @@ def write_curves(results: Results, records: Sequence[Mapping[str, Any]], out: Pa
     """Writes NAME_DATA_LENGTH.png and .svg for each data set and length, and a CSV of where the curves end.
 
     Returns:
-        rows (of that table), files, notes
+        title and rows of that table, files, notes
     Raises:
         UsageError: no curves of any cell are there, and curves are all that is asked for
     """
@@ -63,7 +64,7 @@ def write_curves(results: Results, records: Sequence[Mapping[str, Any]], out: Pa
         raise UsageError(f"{out} holds no curves of its trainings: name data with --data NAME=FOLDER to have them made")
     name = f"{experiment.name}_curves.csv"
     write_text(out / name, csv_table(rows))
-    return {"rows": rows, "files": [*files, str(out / name)], "notes": CURVE_NOTES}
+    return {"title": ENDS, "rows": rows, "files": [*files, str(out / name)], "notes": CURVE_NOTES}
 
 
 def _own(records: Sequence[Mapping[str, Any]], data: str, column: Column) -> list[Mapping[str, Any]]:

@@ -78,6 +78,7 @@ class Experiment:
         averaged: whether a last row has the means over tasks
         parameters: the paper's counts of the front ends' parameters by system, where they are shown
         curves: what is drawn over training: "guide_loss", "activeness", "metric"
+        compute: whether scores are drawn over what the models compute
         table: whether scores are shown as a table
         store: whose folder of results it shares by default; its own where empty
     """
@@ -106,6 +107,7 @@ class Experiment:
     averaged: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)
     curves: tuple[str, ...] = ()
+    compute: bool = False
     table: bool = True
     store: str = ""
     notes: tuple[str, ...] = ()

@@ -140,17 +140,17 @@ def write_page(
     records: Sequence[Mapping[str, Any]],
     failed: Mapping[str, str],
     out: Path,
-    curves: Page | None = None,
+    drawn: Page | None = None,
 ) -> Page:
     """Writes NAME.txt, .md, .tex and .csv (every number), and returns them as values.
 
     Args:
-        curves: of `write_curves`, where the experiment has them
+        drawn: of `write_curves` or `write_trade_off`: title and rows of a table, notes, files
     """
     experiment = results.experiment
-    tables = {title: rows for title, rows in _tables(results, curves).items() if rows}
+    tables = {title: rows for title, rows in _tables(results, drawn).items() if rows}
     details, differences = tables.get(IN_FULL, []), tables.get(DIFFERENCES, [])
-    lines = notes(results, records) + ([] if curves is None else curves["notes"])
+    lines = notes(results, records) + ([] if drawn is None else drawn["notes"])
     lines += [f"FAILED: {name}: {reason}" for name, reason in failed.items()]
     text = "\n\n".join([f"{title}\n\n{text_table(rows)}" for title, rows in tables.items()] + ["\n".join(lines)])
     markdown = [f"## {title}\n\n{markdown_table(rows)}" for title, rows in tables.items()]
@@ -172,11 +172,11 @@ def write_page(
         "differences": differences,
         "notes": lines,
         "failed": dict(failed),
-        "files": [str(out / file) for file in files] + ([] if curves is None else curves["files"]),
+        "files": [str(out / file) for file in files] + ([] if drawn is None else drawn["files"]),
     }
 
 
-def _tables(results: Results, curves: Page | None) -> dict[str, list[Row]]:
+def _tables(results: Results, drawn: Page | None) -> dict[str, list[Row]]:
     """Title -> rows of every table of the page, in order."""
     title, tables = results.experiment.title, {}
     if results.experiment.table:
@@ -186,7 +186,6 @@ def _tables(results: Results, curves: Page | None) -> dict[str, list[Row]]:
             DIFFERENCES: difference_rows(results),
             "By fold, mean over seeds in percent": fold_rows(results),
         }
-    if curves is not None:
-        end = "where the curves end: last epoch, mean ± standard deviation over trainings"
-        tables[f"{title}, {end}"] = curves["rows"]
+    if drawn is not None:
+        tables[f"{title}, {drawn['title']}"] = drawn["rows"]
     return tables

@@ -52,6 +52,9 @@ class Plan:
         for hop_ms in self.hops or ():
             if not 0 < hop_ms <= 10:
                 raise UsageError(f"hop {hop_ms:g}: wanted milliseconds above 0 and up to 10, such as 10,6,3,1")
+        for option, asked, kind in (("fps", self.fps, "fps"), ("hops", self.hops, "hop_ms")):
+            if asked is not None and not self._leaves_open(kind):
+                raise UsageError(f"{option}: each method of {self.experiment.name} has its own")
         self._check_fps()
         if not (systems and self.lengths and self.seeds):
             raise UsageError("nothing to do: name at least one method, length, seed and frame rate")
@@ -82,6 +85,10 @@ class Plan:
                     ]
         return list(dict.fromkeys(found))
 
+    def _leaves_open(self, option: str) -> bool:
+        """Whether "fps" or "hop_ms" of any system of the experiment is as the plan asks for."""
+        return any(getattr(system, option) is None for system in self.experiment.systems)
+
     def _hops(self, data: str) -> tuple[float, ...]:
         if self.hops is not None:
             return self.hops
@@ -107,7 +114,8 @@ class Plan:
         for name, root in self.data.items():
             words += ["--data", f"{name}={shown_path(root)}"]
         words += ["--methods", ",".join(system.name for system in self.systems)]
-        words += ["--fps", ",".join(f"{fps:g}" for fps in self._fps)] if self._fps else []
+        rates = self._fps if self._leaves_open("fps") else ()
+        words += ["--fps", ",".join(f"{fps:g}" for fps in rates)] if rates else []
         words += ["--hops", ",".join(f"{hop:g}" for hop in self.hops)] if self.hops else []
         words += ["--seeds", ",".join(map(str, self.seeds)), "--length", ",".join(self.lengths)]
         options = {

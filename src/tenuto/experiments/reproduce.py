@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from tenuto.errors import UsageError
@@ -12,10 +13,10 @@ from tenuto.experiments.circumstances import circumstances
 from tenuto.experiments.curve_files import keep_curves
 from tenuto.experiments.grid import Cell, Outcome, Say, cell_of, check_recipes, raise_if_nothing_worked, run_grid
 from tenuto.experiments.grid_data import GridData
-from tenuto.experiments.page import write_page
+from tenuto.experiments.page import Page, write_page
 from tenuto.experiments.plan import Plan, cells_of
 from tenuto.experiments.protocols import protocol, recipe_of
-from tenuto.experiments.results import gather
+from tenuto.experiments.results import Results, gather
 from tenuto.experiments.store import Store
 from tenuto.experiments.variants import FIXED_NUMBER
 from tenuto.training.recipe import MACHINE_KEYS, Recipe, flatten
@@ -40,14 +41,22 @@ def reproduce(plan: Plan, say: Say | None = None) -> dict[str, Any]:
             f"{plan.out} holds no results of {plan.experiment.name} yet: name data with --data NAME=FOLDER"
         )
     results = gather(plan.experiment, records, cells)
-    curves = None
-    if plan.experiment.curves:
-        from tenuto.experiments.curves_page import write_curves  # matplotlib
-
-        curves = write_curves(results, records, plan.out)
-    page = write_page(results, records, outcome.failed, plan.out, curves)
+    page = write_page(results, records, outcome.failed, plan.out, _drawn(results, records, plan.out))
     raise_if_nothing_worked(outcome)
     return page
+
+
+def _drawn(results: Results, records: Sequence[Mapping[str, Any]], out: Path) -> Page | None:
+    """What the experiment shows in pictures, None where that is nothing."""
+    if results.experiment.curves:
+        from tenuto.experiments.curves_page import write_curves  # matplotlib
+
+        return write_curves(results, records, out)
+    if results.experiment.compute:
+        from tenuto.experiments.trade_off_page import write_trade_off  # matplotlib, and torch to count
+
+        return write_trade_off(results, records, out)
+    return None
 
 
 def work_off(plan: Plan, store: Store, say: Say | None = None) -> tuple[list[Cell], Outcome]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -15,8 +15,20 @@ from tenuto.models.settings import FrontendSettings, ModelSettings, settings_fro
 N_CLASSES = 10  # the last layer's share is small
 
 
-def flops_a_second(recipe: Mapping[str, Any]) -> float:
-    """Floating-point operations of convolutions and matrix products, waveform to label, per second of audio.
+class Flops(NamedTuple):
+    """Floating-point operations of convolutions and matrix products, per second of audio."""
+
+    frontend: float  # waveform to features
+    classifier: float  # features to label
+
+    @property
+    def total(self) -> float:
+        """Waveform to label."""
+        return self.frontend + self.classifier
+
+
+def flops_a_second(recipe: Mapping[str, Any]) -> Flops:
+    """What the model of a recipe computes.
 
     Args:
         recipe: "section.key" -> value, as a stored result has it
@@ -28,7 +40,9 @@ def flops_a_second(recipe: Mapping[str, Any]) -> float:
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
         classifier(torch.zeros(1, round(seconds * frontend.sample_rate)))
-    return float(counter.get_total_flops()) / seconds
+    counts = counter.get_flop_counts()
+    in_frontend = sum(counts.get(f"{type(classifier).__name__}.frontend", {}).values())
+    return Flops(in_frontend / seconds, (counter.get_total_flops() - in_frontend) / seconds)
 
 
 def _section(recipe: Mapping[str, Any], section: str, kind: type[Any]) -> dict[str, Any]:
