@@ -47,6 +47,7 @@ def test_clips_of_the_part_for_testing_are_shown_and_those_of_few_labels_first(c
         ({"files": ["gone.wav"]}, "gone.wav: no such file"),
         ({"files": ["gone.wav"], "limit": 1}, "--files and --limit are given"),
         ({"data": True, "limit": 0}, "--limit 0: wanted at least one clip"),
+        ({"runs": True}, "gone: no such run: make it with tenuto train"),
         ({"data": True, "classes": ("rane",)}, "unknown class 'rane'; nearest: rain"),
     ],
 )
@@ -56,9 +57,24 @@ def test_what_cannot_be_shown_is_refused(request_of: dict[str, object], message:
         given["data"] = {"mine": clips}
     if "files" in given:
         given["files"] = (clips / "gone.wav",)
+    if "runs" in given:
+        given["runs"] = (clips / "gone",)
     with pytest.raises(UsageError) as raised:
         clips_of(Request("figure1", **given), 2)  # type: ignore[arg-type]
     assert message in str(raised.value)
+
+
+def test_without_files_and_data_clips_are_those_that_the_run_was_tested_on(clips: Path, tmp_path: Path) -> None:
+    names = ["rain/1", "rain/0", "dog/1", "rooster/gone"]
+    rows = [f"{clips / name}.wav,{name.partition('/')[0]},dog,0.5,0.2,0.1" for name in names]
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "predictions.csv").write_text("\n".join(["path,label,predicted,score:dog,score:rain,score:rooster", *rows]))
+    shown = clips_of(Request("figure4", runs=(run,)), 9)
+    assert shown == [Shown(clips / "dog" / "1.wav", ("dog",)), Shown(clips / "rain" / "0.wav", ("rain",))]
+    (run / "predictions.csv").write_text(f"path,label,predicted,score:dog\n{tmp_path / 'gone.wav'},dog,dog,1\n")
+    with pytest.raises(UsageError, match="run: none of its test clips is where it was; name data with --data"):
+        clips_of(Request("figure4", runs=(run,)), 9)
 
 
 def test_the_run_of_the_resolution_wanted_is_found_among_several(runs: Path) -> None:

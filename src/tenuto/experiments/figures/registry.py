@@ -37,7 +37,14 @@ def figure_arguments(parser: ArgumentParser) -> None:
     """Options of `tenuto reproduce` that figures alone make use of."""
     add = parser.add_argument_group("what figures alone make use of").add_argument
     add("--run", action="extend", nargs="+", type=Path, metavar="RUN", help="a run folder, or two")
-    add("--files", action="extend", nargs="+", type=Path, metavar="FILE", help="the audio files to show")
-    add("--classes", help="with --data: show a clip of each of these, with commas between (default: of some)")
+    add(
+        "--files",
+        action="extend",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="the audio files to show (default: clips of --data, or test clips of the run)",
+    )
+    add("--classes", help="show a clip of each of these, with commas between (default: of some)")
     add("--importance", help="of figure11: of each frame, with commas between")
     add("--rounds", type=int, help="of figure5: in which each front end has its turn (default: 7)")

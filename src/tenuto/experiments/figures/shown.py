@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ from tenuto.errors import UsageError
 from tenuto.experiments.figures.request import Request
 
 if TYPE_CHECKING:
-    from tenuto.data.clips import Clip
     from tenuto.models.classifier import Classifier
 
 MAKE_RUN = "tenuto train SOURCE frontend.resolution={} frontend.fps=25 --out {}"
@@ -19,10 +19,15 @@ MAKE_RUN = "tenuto train SOURCE frontend.resolution={} frontend.fps=25 --out {}"
 
 @dataclass(frozen=True)
 class Shown:
-    """A clip to show and what is said of it, empty where that is not known."""
+    """A clip to show and what is said of it; no labels where they are not known."""
 
     path: Path
-    label: str = ""
+    labels: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """All labels in one text."""
+        return ", ".join(self.labels)
 
     @property
     def name(self) -> str:
@@ -31,29 +36,24 @@ class Shown:
 
 
 def clips_of(request: Request, n_clips: int) -> list[Shown]:
-    """The files asked for; else clips of the data, of its part for testing where it has one.
+    """The files asked for; else clips of the data, of its part for testing where it has one; else the run's test clips.
 
-    Of the data: a clip of each of the classes asked for, or of as many classes as are wanted, from all over the list.
+    Of data and run: a clip of each of the classes asked for, or of as many as are wanted, from all over the list.
 
     Raises:
         UsageError: nothing or too much is named, a file is not there, a class unknown
     """
     if request.files:
         return _files(request)
-    if not request.data:
-        asked = f"{request.name} has no clips to show"
-        raise UsageError(f"{asked}: name them with --files FILE, or data with --data NAME=ROOT")
     wanted = n_clips if request.limit is None else request.limit
     if wanted < 1:
         raise UsageError(f"--limit {wanted}: wanted at least one clip")
-    found = {label: clip for name, root in request.data.items() for label, clip in _one_a_class(name, root).items()}
-    if not found:
-        raise UsageError(f"{', '.join(request.data)}: no clip with a label to show")
+    found = _one_a_class(_of_data(request) if request.data else _tested(request))
     if request.classes:
         return [_of_class(label, found) for label in request.classes][: request.limit]
     clips = list(dict.fromkeys(found.values()))
     n_shown = min(wanted, len(clips))
-    return [_shown(clips[i * len(clips) // n_shown]) for i in range(n_shown)]
+    return [clips[i * len(clips) // n_shown] for i in range(n_shown)]
 
 
 def _files(request: Request) -> list[Shown]:
@@ -66,28 +66,55 @@ def _files(request: Request) -> list[Shown]:
     return [Shown(path) for path in request.files]
 
 
-def _one_a_class(name: str, root: Path) -> dict[str, Clip]:
-    """Label -> the first clip that has it, one with few labels rather than many; in alphabetical order."""
+def _of_data(request: Request) -> list[Shown]:
+    """Labelled clips of the data, of its part for testing where it has one."""
     from tenuto.experiments.protocols import load_table
 
-    clips: Sequence[Clip] = [clip for clip in load_table(name, root).clips if clip.split in (None, "test")]
-    found: dict[str, Clip] = {}
+    clips = [clip for name, root in request.data.items() for clip in load_table(name, root).clips]
+    found = [Shown(Path(clip.path), clip.labels) for clip in clips if clip.labels and clip.split in (None, "test")]
+    if not found:
+        raise UsageError(f"{', '.join(request.data)}: no clip with a label to show")
+    return found
+
+
+def _tested(request: Request) -> list[Shown]:
+    """The clips that the first run was tested on."""
+    from tenuto.experiments.answers import read_answers
+
+    if not request.runs:
+        asked = f"{request.name} has no clips to show"
+        raise UsageError(f"{asked}: name them with --files FILE, or data with --data NAME=ROOT")
+    run = request.runs[0]
+    _check_run(run, "diffres")
+    tested = read_answers(run, run.name)
+    clips = zip(tested.paths, tested.targets.tolist(), strict=True)
+    every = [Shown(Path(path), tuple(compress(tested.labels, flags))) for path, flags in clips]
+    found = [each for each in every if each.labels and each.path.is_file()]
+    if not found:
+        raise UsageError(f"{run}: none of its test clips is where it was; name data with --data NAME=ROOT")
+    return found
+
+
+def _one_a_class(clips: Sequence[Shown]) -> dict[str, Shown]:
+    """Label -> the first clip that has it, one with few labels rather than many; in alphabetical order."""
+    found: dict[str, Shown] = {}
     for clip in sorted(clips, key=lambda clip: len(clip.labels)):
         for label in clip.labels:
             found.setdefault(label, clip)
     return dict(sorted(found.items()))
 
 
-def _of_class(label: str, found: dict[str, Clip]) -> Shown:
+def _of_class(label: str, found: dict[str, Shown]) -> Shown:
     from tenuto.models.settings import unknown_name
 
     if label not in found:
         raise UsageError(unknown_name(label, list(found), "class"))
-    return _shown(found[label])
+    return found[label]
 
 
-def _shown(clip: Clip) -> Shown:
-    return Shown(Path(clip.path), ", ".join(clip.labels))
+def _check_run(run: Path, wanted: str) -> None:
+    if not run.exists():
+        raise UsageError(f"{run}: no such run: make it with {MAKE_RUN.format(wanted, run)}")
 
 
 def load_run(request: Request, resolution: str, wanted: str) -> Classifier:
@@ -103,8 +130,7 @@ def load_run(request: Request, resolution: str, wanted: str) -> Classifier:
     if not request.runs:
         raise UsageError(f"{request.name} wants --run RUN: make one with {MAKE_RUN.format(wanted, 'RUN')}")
     for run in request.runs:
-        if not run.exists():
-            raise UsageError(f"{run}: no such run: make it with {MAKE_RUN.format(wanted, run)}")
+        _check_run(run, wanted)
         model = load(run)
         if type(model.frontend.resolution).__name__ == resolution:
             return model
