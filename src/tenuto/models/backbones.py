@@ -141,6 +141,11 @@ class _Block(nn.Module):
         return F.max_pool2d(maps, (self.band_pool, self.frame_pool), ceil_mode=self.same)
 
 
+def _as_liked(features: Tensor) -> Tensor:
+    """The same features, on a CPU with a pixel's channels together: convolutions are 5 to 30 % faster so."""
+    return features.clone(memory_format=torch.channels_last) if features.device.type == "cpu" else features
+
+
 class TimmBackbone(Backbone):
     """Any timm model, by name, up to its last maps (convolutional networks) or the mean of its tokens.
 
@@ -173,7 +178,9 @@ class TimmBackbone(Backbone):
             features = self.input_norm(features, lengths)
         n_bands, n_kept = features.shape[-2:]
         more = (0, self._padded(n_kept) - n_kept, 0, self._padded(n_bands) - n_bands)
-        return self._features(F.pad(features, more) if torch.compiler.is_exporting() or any(more) else features)
+        if torch.compiler.is_exporting():
+            return self._features(F.pad(features, more))
+        return self._features(_as_liked(F.pad(features, more) if any(more) else features))
 
     def map_lengths(self, lengths: Tensor, n_kept: int, n_out: int) -> Tensor:
         """lengths (batch,) of `n_kept` frames -> (batch,) valid frames of the maps' `n_out`."""
