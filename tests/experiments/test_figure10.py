@@ -19,6 +19,7 @@ from tenuto.experiments.grid import Cell, Column
 from tenuto.experiments.plan import Plan
 from tenuto.experiments.protocols import Scale, recipe_of
 from tenuto.experiments.registry import EXPERIMENTS
+from tenuto.experiments.reproduce import reproduce
 from tenuto.experiments.store import Store
 from tenuto.experiments.trade_off_page import hop_ms
 from tenuto.training.recipe import flatten
@@ -127,3 +128,18 @@ def test_hops_and_frame_rates_are_those_of_the_methods() -> None:
         with pytest.raises(UsageError, match=f"{next(iter(option))}: each method of figure10 has its own"):
             Plan(FIGURE10, {}, Path("out"), **option)  # type: ignore[arg-type]
     assert "--fps" not in Plan(FIGURE10, {}, Path("out")).command  # so that it can be given again
+
+
+def test_a_small_grid_on_real_recordings(real_data: Path, tmp_path: Path) -> None:
+    scale = Scale(epochs=1, limit=2, overrides=("data.valid_share=0.3", "frontend.n_mels=16"))
+    methods, data = ("logmel", "logmel-20ms", "diffres-6ms"), {"fsdd": real_data / "fsdd"}
+    plan = Plan(FIGURE10, data, tmp_path, methods, folds=("lucas",), seeds=(0,), scale=scale, threads=1)
+    page = reproduce(plan, lambda line: None)
+    assert page["failed"] == {}
+    with (tmp_path / "figure10_compute.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["method"], row["hop ms"]) for row in rows] == [
+        ("log-mel", "20"), ("log-mel", "10"), ("log-mel + DiffRes", "6"),
+    ]  # fmt: skip
+    assert {float(row["score %"]) for row in rows} == {row["mean %"] for row in page["rows"]}
+    assert (tmp_path / "figure10_fsdd_fixed.png").exists()
