@@ -19,6 +19,7 @@ import itertools
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -29,13 +30,13 @@ from torch.nn import functional as F
 from tenuto.frontend.lengths import eager_on_cpu
 
 if TYPE_CHECKING:
-    from tenuto.frontend._warp_torch import Segments
+    from tenuto.frontend._warp_torch import Bags, Segments
 
 N_BLOCK = 2048  # segments: 1 MB of 128 bands in float32
 _SERVED = (torch.float32, torch.float64)
 
 
-def serves(frames: Tensor, cuts: Segments) -> bool:
+def serves(frames: Tensor, cuts: Bags) -> bool:
     """Whether the maximum of these frames is for this file.
 
     Not where an output is touched by every frame of its clip: its maximum (Eq. 6) may be negative. And no graph is
@@ -43,15 +44,14 @@ def serves(frames: Tensor, cuts: Segments) -> bool:
     """
     if not eager_on_cpu(frames) or frames.dtype not in _SERVED:
         return False
-    n_segments = cuts.output_starts.diff()[:-1]  # the last row is dropped
-    return bool(n_segments.amax() < cuts.n_frames)
+    return cuts.n_most < cuts.n_frames
 
 
 class SumAndMax(torch.autograd.Function):
     """rows (batch x frame, band), weight (segment,) -> sum and maximum, each (batch x (n_out + 1), band)."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, weight: Tensor, cuts: Segments) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, cuts: Bags) -> tuple[Tensor, Tensor]:
         starts, frame = cuts.output_starts, cuts.frame
         sums = bag_sum(rows, frame, starts, weight)
         matrix = _csr(starts, frame, weight, (len(sums), len(rows)))
@@ -177,8 +177,14 @@ def row_products(grad: Tensor, rows: Tensor, frame: Tensor, cuts: Segments) -> T
 
 
 def _csr(row_starts: Tensor, column: Tensor, value: Tensor, shape: tuple[int, int]) -> Tensor:
-    """A sparse matrix; PyTorch says once per process that such matrices are new: not to our callers."""
+    _announce()
+    return torch.sparse_csr_tensor(row_starts, column, value, shape, check_invariants=False)
+
+
+@cache
+def _announce() -> None:
+    """PyTorch says once per process that sparse matrices in this form are new: not to our callers."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
-        matrix: Tensor = torch.sparse_csr_tensor(row_starts, column, value, shape, check_invariants=False)
-    return matrix
+        nothing = torch.zeros(0)
+        torch.sparse_csr_tensor(torch.zeros(1, dtype=torch.int64), nothing.long(), nothing, (0, 0), check_invariants=False)

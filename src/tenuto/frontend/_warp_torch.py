@@ -15,6 +15,7 @@ that stay in the cache.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -31,8 +32,8 @@ _ON_THE_LINE = 1e-4
 
 
 @dataclass(frozen=True)
-class Segments:
-    """Segments of a batch, clip after clip, as many of each. Indices are int64.
+class Bags:
+    """Segments of a batch, clip after clip, as many of each, by the outputs they add to. Indices are int64.
 
     An output row is a row of (batch x (n_out + 1)); the last of each clip takes what is past its outputs, and is
     dropped.
@@ -41,14 +42,42 @@ class Segments:
     weight: Tensor  # (segment,) length of each; 0 where it belongs to no frame. Differentiable.
     clip_frame: Tensor  # (segment,) frame it reads, counted within its clip
     frame: Tensor  # (segment,) row of (batch x frame) it reads
-    output: Tensor  # (segment,) output row it adds to
     output_starts: Tensor  # (output row + 1,) where each output's bag starts
-    frame_starts: Tensor  # (batch x (frame + 1) + 1,) where each frame's bag starts; the last of a clip is no frame
-    frame_end: Tensor  # (batch x frame,) the segment with which each frame ends
-    output_end: Tensor | None  # (batch, n_out) the segment with which each output ends, where it is cut out of a frame
     n_clips: int
     n_frames: int
     n_out: int
+
+    def part(self, clips: slice) -> Bags:
+        """Those of some of the clips."""
+        first, last, _ = clips.indices(self.n_clips)
+        n = len(self.weight) // self.n_clips
+        rows, segments = self.n_out + 1, slice(first * n, last * n)
+        part = Bags(
+            self.weight[segments],
+            self.clip_frame[segments],
+            self.frame[segments] - first * self.n_frames,
+            self.output_starts[first * rows : last * rows + 1] - first * n,
+            last - first,
+            self.n_frames,
+            self.n_out,
+        )
+        part.__dict__["n_most"] = self.n_most  # or a few less
+        return part
+
+    @cached_property
+    def n_most(self) -> int:
+        """Most segments of one output; reads values, so that it is for CPUs."""
+        return int(self.output_starts.diff()[:-1].amax())  # the last row is dropped
+
+
+@dataclass(frozen=True)
+class Segments(Bags):
+    """And by the frames they read."""
+
+    output: Tensor  # (segment,) output row it adds to
+    frame_starts: Tensor  # (batch x (frame + 1) + 1,) where each frame's bag starts; the last of a clip is no frame
+    frame_end: Tensor  # (batch x frame,) the segment with which each frame ends
+    output_end: Tensor | None  # (batch, n_out) the segment with which each output ends, where it is cut out of a frame
 
 
 def segments(importance: Tensor, n_out: int) -> Segments:
@@ -78,14 +107,14 @@ def segments(importance: Tensor, n_out: int) -> Segments:
         weight.view(-1),
         clip_frame.view(-1),
         (clip_frame + clip * n_frames).view(-1),
-        (torch.arange(n, device=device) - frame + clip * (n_out + 1)).view(-1),
         torch.cat([starts.view(-1), end]),
-        torch.cat([frame_starts.view(-1), end]),
-        (frame_end + clip * n).view(-1),
-        output_end + clip * n,
         n_clips,
         n_frames,
         n_out,
+        output=(torch.arange(n, device=device) - frame + clip * (n_out + 1)).view(-1),
+        frame_starts=torch.cat([frame_starts.view(-1), end]),
+        frame_end=(frame_end + clip * n).view(-1),
+        output_end=output_end + clip * n,
     )
 
 
@@ -144,25 +173,25 @@ def whole_frames(importance: Tensor, n_out: int) -> Segments:
         importance.reshape(-1),
         every % n_frames,
         every,
-        (output + clip * (n_out + 1)).reshape(-1),
         torch.cat([output_starts.reshape(-1), end]),
-        torch.cat([frame_starts.reshape(-1), end]),
-        every,
-        None,
         n_clips,
         n_frames,
         n_out,
+        output=(output + clip * (n_out + 1)).reshape(-1),
+        frame_starts=torch.cat([frame_starts.reshape(-1), end]),
+        frame_end=every,
+        output_end=None,
     )
 
 
-def weighted_sum(frames: Tensor, cuts: Segments) -> Tensor:
+def weighted_sum(frames: Tensor, cuts: Bags) -> Tensor:
     """frames (batch, band, frame), or (1, band, frame) for all clips alike -> X W^T: (batch, band, n_out)."""
     shared = frames.shape[0] == 1 and cuts.n_clips > 1
     sums = _WeightedSum.apply(_rows(frames), cuts.weight.to(frames.dtype), cuts, shared)
     return _from_rows(sums, cuts)
 
 
-def weighted_sum_and_max(frames: Tensor, cuts: Segments) -> tuple[Tensor, Tensor]:
+def weighted_sum_and_max(frames: Tensor, cuts: Bags) -> tuple[Tensor, Tensor]:
     """frames (batch, band, frame) -> X W^T and max_j X_j W_ij (Eq. 6): two of (batch, band, n_out)."""
     kernel: Any = _warp_blocks.SumAndMax if _warp_blocks.serves(frames, cuts) else _SumAndMax
     sums, largest = kernel.apply(_rows(frames), cuts.weight.to(frames.dtype), cuts)
@@ -174,7 +203,7 @@ def _rows(frames: Tensor) -> Tensor:
     return frames.mT.reshape(-1, frames.shape[1])
 
 
-def _from_rows(rows: Tensor, cuts: Segments) -> Tensor:
+def _from_rows(rows: Tensor, cuts: Bags) -> Tensor:
     """(batch x (n_out + 1), band) -> (batch, band, n_out)."""
     return rows.view(cuts.n_clips, cuts.n_out + 1, -1)[:, :-1].mT
 
@@ -186,7 +215,7 @@ def _drop_no_frame(rows: Tensor, cuts: Segments) -> Tensor:
 
 class _WeightedSum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, weight: Tensor, cuts: Segments, shared: bool) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, cuts: Bags, shared: bool) -> Tensor:
         frame = cuts.clip_frame if shared else cuts.frame
         ctx.save_for_backward(rows, weight, frame)
         ctx.cuts, ctx.shared = cuts, shared

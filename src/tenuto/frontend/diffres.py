@@ -20,13 +20,14 @@ from tenuto.frontend.importance import (
     rescale,
     rescale_paper,
 )
-from tenuto.frontend.lengths import IntOrTensor, least_of
+from tenuto.frontend.lengths import IntOrTensor, eager_on_cpu, least_of
 from tenuto.frontend.resolution import Resolution, ResolutionOutput, mask_kept
 from tenuto.frontend.spectrogram import Spectrogram
 from tenuto.frontend.warp import Warp
 
 Encoding = Literal["sinusoidal", "learnable", "none"]
 Rescaling = Literal["exact", "paper"]
+_GROUP_BYTES = 2**20  # of spectrogram
 _POSITIONS_PER_RADIAN = 10000.0  # the slowest sinusoid of Vaswani and others, section 3.5
 
 
@@ -91,11 +92,16 @@ class DiffRes(Resolution):
             )
         kept, n_out = self.kept_of(spectrogram)
         importance = self._importance(spectrogram, kept)
-        channels = self._channels(spectrogram, importance, kept, n_out)
-        features = torch.stack([channel.mT for channel in channels], dim=1).mT  # as they lie: a frame's bands together
+        warp = Warp(importance, n_out, algorithm1=self.algorithm1)
+        groups = _groups(spectrogram.compressed)
+        if len(groups) == 1:
+            features, log_energy = self._features(spectrogram, warp, kept)
+        else:
+            features, log_energy = self._features_of_groups(spectrogram, warp, kept, groups)
         importance = importance.to(features.dtype)
+        empty = log_energy < math.log(self.epsilon) if empty is None else empty
         loss, active = self._measures(spectrogram, importance, kept, empty)
-        return ResolutionOutput(mask_kept(features, kept, spectrogram.lengths), kept, importance, loss, active)
+        return ResolutionOutput(mask_kept(features.mT, kept, spectrogram.lengths), kept, importance, loss, active)
 
     def _importance(self, spectrogram: Spectrogram, kept: Tensor) -> Tensor:
         """Eq. 3 and its rescaling, in float64 up to the warp: (batch, frame).
@@ -106,19 +112,36 @@ class DiffRes(Resolution):
         scale = rescale if self.rescaling == "exact" else rescale_paper
         return scale(F.logsigmoid(logits), kept, spectrogram.lengths)
 
-    def _channels(self, spectrogram: Spectrogram, importance: Tensor, kept: Tensor, n_out: int) -> list[Tensor]:
-        frames, channels = spectrogram.to_warp, []
-        warp = Warp(importance, n_out, algorithm1=self.algorithm1)
+    def _features_of_groups(
+        self, spectrogram: Spectrogram, warp: Warp, kept: Tensor, groups: list[slice]
+    ) -> tuple[Tensor, Tensor]:
+        """As `_features`, group after group, without gradients."""
+        n_clips, n_bands, n_frames = spectrogram.compressed.shape
+        features = spectrogram.compressed.new_empty(n_clips, self.n_channels, warp.n_out, n_bands)
+        log_energy = features.new_empty(n_clips, n_frames)
+        for clips in groups:
+            into = (features[clips], log_energy[clips])
+            self._features(spectrogram.part(clips), warp.part(clips), kept[clips], into)
+        return features, log_energy
+
+    def _features(
+        self, spectrogram: Spectrogram, warp: Warp, kept: Tensor, into: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Finished channels (batch, channel, n_out, band), as they lie in memory, and log energies (batch, frame)."""
+        frames, channels = spectrogram.to_warp(), []
+        log_energy = spectrogram.log_energy(frames)
         if self.max:
             mean, largest = warp.mean_and_max(frames)
             unscaled = (spectrogram.lengths_or_full.to(largest.dtype) / kept.clamp_min(1))[:, None, None]
             channels = [spectrogram.finish(mean, kept)] if self.mean else []
-            channels.append(spectrogram.finish(largest * unscaled, kept))
+            largest = largest * unscaled if torch.is_grad_enabled() else largest.mul_(unscaled)
+            channels.append(spectrogram.finish(largest, kept))
         else:
             channels.append(spectrogram.finish(warp.mean(frames), kept))
         if self.encoding != "none":
             channels.append(self._encode(warp, frames))
-        return channels
+        features = torch.stack([channel.mT for channel in channels], dim=1, out=None if into is None else into[0])
+        return features, log_energy if into is None else into[1].copy_(log_energy)
 
     def _encode(self, warp: Warp, frames: Tensor) -> Tensor:
         """E W^T: where in time each output lies, and how far it reaches; (batch, band, n_out)."""
@@ -128,10 +151,9 @@ class DiffRes(Resolution):
         return self.mix_encoding(encoding.mT).mT if self.encoding == "learnable" else encoding
 
     def _measures(
-        self, spectrogram: Spectrogram, importance: Tensor, kept: Tensor, empty: Tensor | None
+        self, spectrogram: Spectrogram, importance: Tensor, kept: Tensor, empty: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Guide loss and activeness, each ()."""
-        empty = spectrogram.empty(self.epsilon) if empty is None else empty
         active = ~empty
         if spectrogram.valid is not None:
             empty, active = empty & spectrogram.valid, active & spectrogram.valid
@@ -155,6 +177,18 @@ def position_encoding(n_bands: int, n_frames: int, device: torch.device) -> Tens
         rate = torch.exp(-math.log(_POSITIONS_PER_RADIAN) * 2 * torch.floor(band / 2) / n_bands)
         phase = frame * rate + (band % 2) * (math.pi / 2)  # a cosine is a sine a quarter turn on
         return torch.sin(phase).float().mT  # in memory a frame's bands lie together, as the warp likes it
+
+
+def _groups(spectrogram: Tensor) -> list[slice]:
+    """Clips of a spectrogram (batch, band, frame) that are warped together: on a CPU, as many as stay in the cache.
+
+    With gradients, or on another device, or in a graph: all.
+    """
+    n_clips, n_bands, n_frames = spectrogram.shape
+    if torch.is_grad_enabled() or not eager_on_cpu(spectrogram):
+        return [slice(0, n_clips)]
+    n_group = max(1, _GROUP_BYTES // (n_bands * n_frames * spectrogram.element_size()))
+    return [slice(first, min(first + n_group, n_clips)) for first in range(0, n_clips, n_group)]
 
 
 def _check(

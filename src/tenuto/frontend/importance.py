@@ -141,11 +141,7 @@ def rescale(log_scores: Tensor, n_kept: Tensor, lengths: Tensor | None = None) -
     if lengths is not None:  # one frame at least, so that a clip of none divides nothing by nothing
         scores = scores.masked_fill(~length_mask(lengths.clamp_min(1), scores.shape[1]), -torch.inf)
     wanted = n_kept.to(torch.float64)[:, None]
-    with torch.no_grad():
-        full = _at_one(scores, wanted)
-        n_full = full.sum(1, keepdim=True)
-    log_rest = torch.logsumexp(scores.masked_fill(full, -torch.inf), 1, keepdim=True)
-    importance = torch.exp((scores + (torch.log(wanted - n_full) - log_rest)).clamp_max(0))
+    importance = torch.exp((scores + _log_scale(scores, wanted)).clamp_max(0))
     n_frames = scores.shape[1] if lengths is None else lengths[:, None]
     importance = importance.masked_fill(wanted >= n_frames, 1)
     if lengths is not None:
@@ -153,24 +149,28 @@ def rescale(log_scores: Tensor, n_kept: Tensor, lengths: Tensor | None = None) -
     return importance.to(log_scores.dtype)
 
 
-def _at_one(scores: Tensor, wanted: Tensor) -> Tensor:
-    """Which scores reach 1: log scores (batch, frame), -inf where zero; wanted (batch, 1) -> bool (batch, frame).
+def _log_scale(scores: Tensor, wanted: Tensor) -> Tensor:
+    """log c: log scores (batch, frame), -inf where zero, wanted (batch, 1) -> (batch, 1).
 
-    Those that the scale of the rest brings past 1 are taken out of it, which can only raise the scale: again, until
+    Scores that the scale of the rest brings past 1 are taken out of it, which can only raise the scale: again, until
     no more do. Without a graph or another device to wait for, that is a step or two; else all is sorted.
     """
     if eager_on_cpu(scores):
-        full = torch.zeros_like(scores, dtype=torch.bool)
+        rest, n_full = scores, torch.zeros_like(wanted)
         for _ in range(_STEPS):
-            rest = torch.logsumexp(scores.masked_fill(full, -torch.inf), 1, keepdim=True)
-            scale = torch.log(wanted - full.sum(1, keepdim=True)) - rest
-            more = (scores + scale > _PAST_ONE) & ~full
-            if not more.any():
-                return full
-            full |= more
-    ordered, order = scores.sort(dim=1, descending=True, stable=True)
-    first = torch.arange(scores.shape[1], device=scores.device) < _n_at_one(ordered, wanted)
-    return torch.zeros_like(first).scatter_(1, order, first)
+            scale = torch.log(wanted - n_full) - torch.logsumexp(rest, 1, keepdim=True)
+            with torch.no_grad():
+                past = rest + scale > _PAST_ONE
+                if not past.any():
+                    return scale
+                n_full = n_full + past.sum(1, keepdim=True)
+            rest = rest.masked_fill(past, -torch.inf)
+    with torch.no_grad():
+        ordered, order = scores.sort(dim=1, descending=True, stable=True)
+        n_full = _n_at_one(ordered, wanted)
+        first = torch.arange(scores.shape[1], device=scores.device) < n_full
+        full = torch.zeros_like(first).scatter_(1, order, first)
+    return torch.log(wanted - n_full) - torch.logsumexp(scores.masked_fill(full, -torch.inf), 1, keepdim=True)
 
 
 def _n_at_one(ordered: Tensor, wanted: Tensor) -> Tensor:

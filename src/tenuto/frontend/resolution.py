@@ -145,7 +145,7 @@ class AvgPool(Resolution):
         importance = uniform_importance(spectrogram, kept)
         warp = Warp(importance, n_out)
         if self.of == "energies":
-            features = spectrogram.finish(warp.mean(spectrogram.to_warp), kept)
+            features = spectrogram.finish(warp.mean(spectrogram.to_warp()), kept)
         else:
             features = warp.mean(spectrogram.compressed)
         return _plain_output(features, kept, spectrogram, importance)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,20 +19,18 @@ from tenuto.frontend.lengths import eager_on_cpu, full_lengths, length_mask
 _FLOOR = 1e-20
 _LOWEST_PEAK = -1e4
 _LOG_2 = math.log(2)
+_MANY_THREADS = 4
 
 
 @dataclass(frozen=True)
-class Spectrogram:
-    """compressed and to_warp (batch, band, frame), log_energy (batch, frame), lengths (batch,) or None: all valid.
+class Spectrogram(ABC):
+    """compressed (batch, band, frame), which is looked at; lengths (batch,) or None: all frames are valid.
 
-    finish: warped (batch, band, kept), kept lengths (batch,) -> finished features of the same shape.
+    What is to be warped is worked out when asked for: of all clips, or of the few of a `part` at a time.
     """
 
     compressed: Tensor
-    to_warp: Tensor
-    log_energy: Tensor
     lengths: Tensor | None
-    finish: Callable[[Tensor, Tensor], Tensor]
 
     @staticmethod
     def of(spectrogram: Tensor, lengths: Tensor | None, compression: Compression | None) -> Spectrogram:
@@ -42,11 +41,24 @@ class Spectrogram:
         """
         spectrogram = spectrogram.mT.contiguous().mT  # a frame's bands together, as warp and network like it
         if compression is None:
-            return _of_log_mel(spectrogram, lengths)
-        compressed, log_energy = compression(spectrogram, lengths), _log_energy(spectrogram)
-        if compression.along_time:
-            return Spectrogram(compressed, compressed, log_energy, lengths, lambda warped, kept: warped)
-        return Spectrogram(compressed, spectrogram, log_energy, lengths, compression)
+            return _log_mel(spectrogram, lengths)
+        return _Energies(compression(spectrogram, lengths), lengths, spectrogram, compression)
+
+    @abstractmethod
+    def to_warp(self) -> Tensor:
+        """What is warped: (batch, band, frame) >= 0."""
+
+    @abstractmethod
+    def log_energy(self, to_warp: Tensor) -> Tensor:
+        """Log of the root-mean-square energy over bands, given what is warped: (batch, frame). No gradient."""
+
+    @abstractmethod
+    def finish(self, warped: Tensor, kept: Tensor) -> Tensor:
+        """warped (batch, band, kept), which is not needed again, kept lengths (batch,) -> finished features."""
+
+    @abstractmethod
+    def part(self, clips: slice) -> Spectrogram:
+        """Some of the clips."""
 
     @property
     def valid(self) -> Tensor | None:
@@ -58,33 +70,78 @@ class Spectrogram:
         """int64 (batch,): the valid frames of each clip."""
         return full_lengths(self.compressed) if self.lengths is None else self.lengths.to(torch.int64)
 
-    def empty(self, epsilon: float) -> Tensor:
-        """bool (batch, frame): frames whose root-mean-square energy over bands is below epsilon."""
-        return self.log_energy < math.log(epsilon)
+
+@dataclass(frozen=True)
+class _Energies(Spectrogram):
+    """energies (batch, band, frame) and their compression."""
+
+    energies: Tensor
+    compression: Compression
+
+    def to_warp(self) -> Tensor:
+        return self.compressed if self.compression.along_time else self.energies
+
+    def log_energy(self, to_warp: Tensor) -> Tensor:
+        return frame_energy(self.energies.detach()).log()
+
+    def finish(self, warped: Tensor, kept: Tensor) -> Tensor:
+        return warped if self.compression.along_time else self.compression(warped, kept)
+
+    def part(self, clips: slice) -> Spectrogram:
+        lengths = None if self.lengths is None else self.lengths[clips]
+        return _Energies(self.compressed[clips], lengths, self.energies[clips], self.compression)
 
 
-def _log_energy(energies: Tensor) -> Tensor:
-    """Energies (batch, band, frame) -> log of the root mean square over bands (batch, frame): seen, not learned."""
-    return frame_energy(energies.detach()).log()
+@dataclass(frozen=True)
+class _LogMel(Spectrogram):
+    """A log-mel (batch, band, frame), warped as energies relative to its clip's maximum, octaves (batch, 1, 1).
+
+    So no logarithm is too large or too small for them. exp2 takes a third of what exp takes, and is as close.
+    """
+
+    log_mel: Tensor
+    octaves: Tensor
+
+    def to_warp(self) -> Tensor:
+        above_peak = torch.add(-self.octaves, self.log_mel, alpha=1 / _LOG_2)
+        if self.valid is not None:
+            above_peak = above_peak.masked_fill_(~self.valid[:, None], -torch.inf)
+        return above_peak.exp2_()
+
+    def log_energy(self, to_warp: Tensor) -> Tensor:
+        return frame_energy(to_warp.detach()).log() + self.octaves[:, 0].detach() * _LOG_2
+
+    def finish(self, warped: Tensor, kept: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            return warped.clamp_min(_FLOOR).log() + self.octaves * _LOG_2
+        return _log_(warped.clamp_min_(_FLOOR)).add_(self.octaves, alpha=_LOG_2)
+
+    def part(self, clips: slice) -> Spectrogram:
+        lengths = None if self.lengths is None else self.lengths[clips]
+        return _LogMel(self.compressed[clips], lengths, self.log_mel[clips], self.octaves[clips])
 
 
-def _of_log_mel(log_mel: Tensor, lengths: Tensor | None) -> Spectrogram:
-    """Energies relative to the clip's maximum, so that no logarithm is too large or too small for them."""
-    heard = log_mel
+def _log_mel(log_mel: Tensor, lengths: Tensor | None) -> Spectrogram:
+    loudest = log_mel.amax(1, keepdim=True)  # (batch, 1, frame)
     if lengths is not None:
-        heard = log_mel.masked_fill(~length_mask(lengths, log_mel.shape[-1])[:, None], -torch.inf)
-    peak = heard.amax((1, 2), keepdim=True).clamp_min(_LOWEST_PEAK)
-    energies = (heard - peak).mul_(1 / _LOG_2).exp2_()  # a third of what exp costs, as close
-    floored = _floored(log_mel, peak + math.log(_FLOOR))  # log(0) becomes a number
+        loudest = loudest.masked_fill(~length_mask(lengths, log_mel.shape[-1])[:, None], -torch.inf)
+    peak = loudest.amax(2, keepdim=True).clamp_min(_LOWEST_PEAK)
+    return _LogMel(_floored(log_mel, peak + math.log(_FLOOR)), lengths, log_mel, peak / _LOG_2)
 
-    def finish(warped: Tensor, kept: Tensor) -> Tensor:
-        return warped.clamp_min(_FLOOR).log() + peak
 
-    return Spectrogram(floored, energies, _log_energy(energies) + peak[:, 0].detach(), lengths, finish)
+def _log_(x: Tensor) -> Tensor:
+    """In place. On a thread or two NumPy takes a third of PyTorch's time (its float32 logarithm is within 4 ulp)."""
+    if eager_on_cpu(x) and x.dtype == torch.float32 and torch.get_num_threads() < _MANY_THREADS:
+        np.log(x.numpy(), out=x.numpy())
+        return x
+    return x.log_()
 
 
 def _floored(log_mel: Tensor, floor: Tensor) -> Tensor:
-    """The larger of log_mel (batch, band, frame) and floor (batch, 1, 1); on a CPU no copy where that is log_mel."""
+    """The larger of log_mel (batch, band, frame) and floor (batch, 1, 1): log(0) becomes a number.
+
+    On a CPU no copy where that is log_mel.
+    """
     if eager_on_cpu(log_mel) and bool((log_mel.amin((1, 2), keepdim=True) >= floor).all()):
         return log_mel
     return torch.maximum(log_mel, floor)

@@ -8,6 +8,7 @@ output is dropped, outputs past the sum are zero.
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cache
 from typing import Any, Literal
 
@@ -59,9 +60,15 @@ class Warp:
     """
 
     def __init__(self, importance: Tensor, n_out: int, algorithm1: bool = True) -> None:
-        self._kernel = _kernel_for(importance)
+        self.n_out, self._kernel = n_out, _kernel_for(importance)
         cut = self._kernel.segments if algorithm1 else self._kernel.whole_frames
         self._segments = cut(importance, n_out)
+
+    def part(self, clips: slice) -> Warp:
+        """That of some of the clips, forward only, on a CPU, not where a graph is traced."""
+        part = copy(self)
+        part._segments = self._segments.part(clips)
+        return part
 
     def mean(self, frames: Tensor) -> Tensor:
         """X W^T: frames (batch, band, frame), or (1, band, frame) for all clips alike -> (batch, band, n_out)."""
