@@ -187,4 +187,6 @@ def _announce() -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
         nothing = torch.zeros(0)
-        torch.sparse_csr_tensor(torch.zeros(1, dtype=torch.int64), nothing.long(), nothing, (0, 0), check_invariants=False)
+        torch.sparse_csr_tensor(
+            torch.zeros(1, dtype=torch.int64), nothing.long(), nothing, (0, 0), check_invariants=False
+        )
