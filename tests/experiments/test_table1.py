@@ -74,6 +74,12 @@ def test_the_recipe_of_a_cell() -> None:
     assert (base.model.backbone, base.model.head) == ("resnet18", "attention")
 
 
+@pytest.mark.parametrize(("name", "head"), [("vgg", "mean"), ("timbre", "none"), ("resnet18", "attention")])
+def test_a_backbone_brings_its_head(name: str, head: str) -> None:
+    model = recipe_of(Cell("fsdd", "diffres", 25, "fixed", "a", 0), Scale(backbone=name), 1.0).model
+    assert (model.backbone, model.head, model.pretrained) == (name, head, False)
+
+
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_every_protocol_has_recipes_on_a_small_backbone(name: str) -> None:
     cell = Cell(name, "diffres", 75, "fixed", "a", 0)

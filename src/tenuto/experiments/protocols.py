@@ -18,6 +18,7 @@ from tenuto.training.recipe import Recipe, load_recipe
 LENGTHS = ("fixed", "own")
 MAX_FIXED_SECONDS = 10.0  # of data that no protocol is known for
 NO_FOLD = "all"
+HEADS = {"sbcnn": "mean", "vgg": "mean", "timbre": "none"}  # of the post's models; PSLA's behind any other backbone
 
 
 @dataclass(frozen=True)
@@ -135,9 +136,8 @@ def _of_cell(cell: Cell, clip_seconds: float | None) -> list[str]:
 def _of_scale(base: Recipe, scale: Scale) -> list[str]:
     overrides = []
     if scale.backbone is not None:
-        head = "mean" if scale.backbone == "sbcnn" else "attention"  # PSLA's head for the paper's backbone
-        overrides += [f"model.backbone={scale.backbone}", f"model.head={head}"]
-        overrides += ["model.pretrained=false"] if scale.backbone == "sbcnn" else []  # there are none of it
+        overrides += [f"model.backbone={scale.backbone}", f"model.head={HEADS.get(scale.backbone, 'attention')}"]
+        overrides += ["model.pretrained=false"] if scale.backbone in HEADS else []  # there are none of it
     if scale.epochs is not None:
         start = max(1, round(base.training.schedule_start * scale.epochs / base.training.epochs))
         overrides += [f"training.epochs={scale.epochs}", f"training.schedule_start={start}"]
