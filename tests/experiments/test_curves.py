@@ -120,7 +120,7 @@ def test_without_curves_there_is_no_picture(tmp_path: Path) -> None:
         write_curves(gather(FIGURE7, made), made, tmp_path)
     found = write_curves(gather(FIGURE8, made), made, tmp_path)  # its table needs none
     assert [Path(name).name for name in found["files"]] == ["figure8_curves.csv"]
-    assert found["rows"][0]["validation %"] == "not run"
+    assert found["rows"][0]["validation %"] == "not logged"
 
 
 def test_a_small_ablation_on_real_recordings(real_data: Path, tmp_path: Path) -> None:

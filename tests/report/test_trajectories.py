@@ -34,6 +34,8 @@ def test_gaps_zero_and_one_point(tmp_path: object) -> None:
     figure = trajectories([*panels, Panel("none", "loss", {})])
     assert figure.axes[0].get_ylim()[0] == 0
     save(figure, f"{tmp_path}/x.png")
+    assert [text.get_text() for text in figure.axes[2].texts] == ["not logged"]
+    assert not figure.axes[0].texts
 
 
 def test_nothing_to_draw() -> None:

@@ -105,16 +105,17 @@ def _line_name(results: Results, column: Column) -> str:
 def _end_row(results: Results, data: str, column: Column, lines: Mapping[Quantity, Trajectory]) -> Row:
     row: Row = {"data": data, "length": column.length, "method": results.system(column).name, "FPS": column.fps}
     row |= {"hop ms": column.hop_ms} if column.hop_ms != Column.hop_ms else {}
+    missing = NOT_RUN if results.group(data, column) is None else "not logged"
     for quantity in quantities(results.experiment):
         head = quantity.title + (" %" if quantity.name == "metric" else "")
         line = lines.get(quantity)
-        row[head] = NOT_RUN if line is None else _end(line, 1 if quantity.name == "metric" else 4)
+        row[head] = missing if line is None else _end(line, 1 if quantity.name == "metric" else 4)
     return row
 
 
 def _end(line: Trajectory, n_digits: int) -> str:
     there = np.flatnonzero(~np.isnan(line.mean))
     if not len(there):
-        return NOT_RUN
+        return "not logged"
     last = there[-1]
     return f"{line.mean[last]:.{n_digits}f} ± {line.deviation[last]:.{n_digits}f}"

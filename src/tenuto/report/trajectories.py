@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tenuto.errors import UsageError
-from tenuto.report.style import COLOURS, MARKERS, PAGE_WIDTH, new_figure, plain_axes, styled
+from tenuto.report.style import COLOURS, FAINT, MARKERS, PAGE_WIDTH, new_figure, plain_axes, styled
 
 _STYLES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))  # told apart without colours too
 _N_MARKERS = 8  # on a line, so that long trainings are no strings of beads
@@ -78,6 +78,10 @@ def _draw(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
         )  # fmt: skip
     axes.set_title(panel.title, loc="left")
     axes.set_ylabel(panel.y_label)
+    if not panel.lines:
+        axes.text(0.5, 0.5, "not logged", transform=axes.transAxes, ha="center", va="center", color=FAINT)
+        axes.set(xticks=[], yticks=[])
+        return
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     if panel.from_zero:
         axes.set_ylim(0, max(axes.get_ylim()[1], 1e-3))
