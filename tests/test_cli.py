@@ -96,6 +96,8 @@ def test_train_evaluate_and_what_is_left_out(tmp_path: Path, capsys: pytest.Capt
     assert "3" in capsys.readouterr().err
     assert main(["evaluate", run, str(sounds), "--split", "test"]) == 2
     assert "its splits are not given" in capsys.readouterr().err
+    assert main(["evaluate", run, str(sounds), "--layout", "no-such-layout"]) == 2
+    assert "no data layout 'no-such-layout'" in capsys.readouterr().err
 
 
 def hear_ctrl_c() -> None:

@@ -76,6 +76,7 @@ def train(args: Namespace) -> Outcome:
 def evaluate_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("model", help="run folder, model folder or model.json")
     parser.add_argument("source", help="clips with labels, as for train")
+    _layout(parser)
     parser.add_argument("--fold", help="only the clips of this fold")
     parser.add_argument("--split", choices=("train", "valid", "test"), help="only the clips of this part")
     parser.add_argument("--out", type=Path, help="folder for metrics.json, per_class, confusion and predictions.csv")
@@ -84,9 +85,11 @@ def evaluate_arguments(parser: ArgumentParser) -> None:
 
 def evaluate(args: Namespace) -> Outcome:
     """Metrics of a trained model on labelled clips."""
+    from tenuto.data.sets import find_clips
     from tenuto.training import commands
 
-    return Outcome(*commands.evaluate(args.model, args.source, args.fold, args.split, args.out, args.device, say))
+    table = find_clips(args.source, args.layout)
+    return Outcome(*commands.evaluate(args.model, table, args.fold, args.split, args.out, args.device, say))
 
 
 def data_arguments(parser: ArgumentParser) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 from tenuto.data.check import check_clips
 from tenuto.data.clips import ClipTable
-from tenuto.data.sets import find_clips
 from tenuto.errors import UsageError
 from tenuto.files import read_json
 from tenuto.training.evaluate import evaluate_model
@@ -43,10 +42,10 @@ def train_many(
 
 
 def evaluate(
-    model: str, source: str, fold: str | None, split: str | None, out: Path | None, device: str, say: Say
+    model: str, table: ClipTable, fold: str | None, split: str | None, out: Path | None, device: str, say: Say
 ) -> Answer:
     """Metrics of a saved model on labelled clips, or on those of one fold or split."""
-    table = _part(find_clips(source), fold, split)
+    table = _part(table, fold, split)
     report = check_clips(table.clips)
     tell_left_out(report.left_out, say)
     found = evaluate_model(model, report.usable(table), out=out, device=device, facts=report.facts)
