@@ -125,6 +125,7 @@ def test_a_real_clip_of_a_published_set(real_data: Path, runs: Path, tmp_path: P
         (["figure1", "--hops", "ten"], "--hops 'ten': wanted numbers with commas between them"),
         (["figure1", "--out", "a.bmp"], "a.bmp: wanted a name that ends in one of .png, .svg, .pdf"),
         (["figure1", "--seeds", "0"], "figure1 has no use for --seeds: it takes --files, --data, --classes, --limit"),
+        (["figure1", "--hops", "1,2,3,4,5,6,7,8,9"], "9 hops: figure1 has room for 8"),
         (["figure11", "training.epochs=3"], "figure11 has no use for training.epochs=3"),
         (["figure11", "--importance", "0.5,nan"], "--importance '0.5,nan': wanted numbers"),
         (["figure11", "--importance", "0.5,0.7"], "importance 0.5,0.7 sums to 1.2: wanted numbers above 0"),
@@ -138,6 +139,26 @@ def test_refusals_are_one_line(words: list[str], message: str, capsys: Capture) 
     told = capsys.readouterr().err
     assert message in told
     assert told.count("\n") == 1
+
+
+def test_a_file_that_is_no_sound_fails_in_one_line(runs: Path, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "a.wav").write_bytes(b"RIFF of nothing")
+    for words in (["figure1"], ["figure4", "--run", str(runs / "diffres")]):
+        call = ["reproduce", *words, "--files", str(tmp_path / "a.wav"), "--out", str(tmp_path / "a.png")]
+        assert main(call) == 1
+        told = capsys.readouterr().err
+        assert "a.wav" in told
+        assert told.count("\n") == 1
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_one_clip_and_many_have_their_room(clips: Path, runs: Path, tmp_path: Path) -> None:
+    call = ["reproduce", "figure12", "--run", str(runs / "diffres"), "--out", str(tmp_path / "a.png"), "--files"]
+    assert main([*call, str(clips / "dog" / "0.wav")]) == 0
+    one = matplotlib.image.imread(tmp_path / "a.png").shape[0]
+    assert main([*call, *[str(clips / "dog" / "0.wav")] * 5]) == 0
+    assert matplotlib.image.imread(tmp_path / "a.png").shape[0] == pytest.approx(3 * one, abs=3)
+    assert main([*call, *[str(clips / "dog" / "0.wav")] * 41]) == 2
 
 
 def test_a_figure_as_a_process(tmp_path: Path) -> None:

@@ -26,6 +26,13 @@ def test_clips_of_data_are_of_different_classes_from_all_over_the_list(clips: Pa
     assert every[1].path == clips / "rain" / "0.wav"
 
 
+def test_more_clips_than_a_picture_has_room_for_are_refused(clips: Path) -> None:
+    request = Request("figure1", data={"mine": clips}, limit=3)
+    assert len(clips_of(request, 2, most=3)) == 3
+    with pytest.raises(UsageError, match="3 clips: figure1 has room for 2; name fewer"):
+        clips_of(request, 2, most=2)
+
+
 def test_classes_are_shown_in_the_order_in_which_they_are_named(clips: Path) -> None:
     request = Request("figure1", data={"mine": clips}, classes=("sea waves", "dog", "rain"))
     assert [each.label for each in clips_of(request, 1)] == ["sea waves", "dog", "rain"]

@@ -26,7 +26,8 @@ WINDOW_MS = 25.0
 SAMPLE_RATE = 16000
 N_MELS = 128
 MAX_SECONDS = 10.0
-N_CLIPS = 2
+N_CLIPS, MAX_CLIPS = 2, 6
+MAX_HOPS = 8
 EMPTY = 1e-4  # the paper's epsilon
 
 
@@ -36,7 +37,9 @@ def draw(request: Request, say: Callable[[str], None]) -> Drawn:
     if min(hops) < MIN_HOP_MS or max(hops) > MAX_HOP_MS:
         given = ",".join(f"{hop_ms:g}" for hop_ms in hops)
         raise UsageError(f"--hops {given}: wanted milliseconds from {MIN_HOP_MS:g} to {MAX_HOP_MS:g}")
-    shown = clips_of(request, N_CLIPS)
+    if len(hops) > MAX_HOPS:
+        raise UsageError(f"{len(hops)} hops: figure1 has room for {MAX_HOPS}; name fewer")
+    shown = clips_of(request, N_CLIPS, MAX_CLIPS)
     columns = [[_picture(each, hop_ms) for hop_ms in hops] for each in shown]
     rows = [f"{hop_ms:g} ms hop" for hop_ms in hops]
     clips = ", ".join(each.name for each in shown)

@@ -9,12 +9,12 @@ from tenuto.experiments.figures.request import Drawn, Request
 from tenuto.experiments.figures.shown import clips_of, load_run
 from tenuto.report.plots import comparison, save
 
-N_CLIPS = 6
+N_CLIPS, MAX_CLIPS = 6, 40
 
 
 def draw(request: Request, say: Callable[[str], None]) -> Drawn:
     """Two columns of clips: of each the input, its importance, where time goes, and the first channel as kept."""
-    path, shown = request.picture, clips_of(request, N_CLIPS)
+    path, shown = request.picture, clips_of(request, N_CLIPS, MAX_CLIPS)
     model = load_run(request, "DiffRes", "diffres")
     found = [titled(model, each) for each in shown]
     save(comparison([each.picture for each in found]), path)

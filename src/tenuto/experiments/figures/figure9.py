@@ -14,12 +14,12 @@ from tenuto.report.spectrograms import features_side_by_side
 from tenuto.report.style import save
 
 ROWS = ("mel-spectrogram", "DiffRes", "ConvAvgPool")
-N_CLIPS = 2
+N_CLIPS, MAX_CLIPS = 2, 6
 
 
 def draw(request: Request, say: Callable[[str], None]) -> Drawn:
     """A column a clip; of DiffRes the first channel, the mean, in the mel-spectrogram's colours."""
-    path, shown = request.picture, clips_of(request, N_CLIPS)
+    path, shown = request.picture, clips_of(request, N_CLIPS, MAX_CLIPS)
     models = [load_run(request, "DiffRes", "diffres"), load_run(request, "ConvAvgPool", "convavgpool")]
     columns = [_column(models, each) for each in shown]
     save(features_side_by_side(columns, ROWS), path)

@@ -35,17 +35,25 @@ class Shown:
         return self.label or self.path.name
 
 
-def clips_of(request: Request, n_clips: int) -> list[Shown]:
+def clips_of(request: Request, n_clips: int, most: int | None = None) -> list[Shown]:
     """The files asked for; else clips of the data, of its part for testing where it has one; else the run's test clips.
 
     Of data and run: a clip of each of the classes asked for, or of as many as are wanted, from all over the list.
 
+    Args:
+        n_clips: how many where that is not asked
+        most: how many can be seen in one picture
     Raises:
         UsageError: nothing or too much is named, a file is not there, a class unknown
     """
-    if request.files:
-        return _files(request)
-    wanted = n_clips if request.limit is None else request.limit
+    shown = _files(request) if request.files else _chosen(request, n_clips if request.limit is None else request.limit)
+    if most is not None and len(shown) > most:
+        raise UsageError(f"{len(shown)} clips: {request.name} has room for {most}; name fewer")
+    return shown
+
+
+def _chosen(request: Request, wanted: int) -> list[Shown]:
+    """Clips of different classes, of data or of what a run was tested on."""
     if wanted < 1:
         raise UsageError(f"--limit {wanted}: wanted at least one clip")
     found = _one_a_class(_of_data(request) if request.data else _tested(request))
