@@ -15,7 +15,7 @@ import pytest
 from experiments.records import record
 from repository.source import ROOT
 from tenuto.errors import UsageError
-from tenuto.experiments.claims import CLAIMS
+from tenuto.experiments.claims import CLAIMS, looked_into
 from tenuto.experiments.claims_page import read_notes, write_claims
 from tenuto.experiments.fewshot_settings import FewshotCell, FewshotSettings
 from tenuto.experiments.grid import Cell
@@ -101,12 +101,20 @@ def test_the_summary_leads_to_every_section(results: Path) -> None:
 def test_a_failure_without_a_note_says_that_nobody_looked(results: Path) -> None:
     write_claims(results, results / "claims.md")
     section = _section((results / "claims.md").read_text(), "Better than average pooling")
-    assert "Why it fails has not been looked into yet." in section
-    (results / "NOTES.md").write_text("Notes.\n\n## avgpool\n\nToo few clips:\nit *overfits*.\n\n## max\n\nNothing.\n")
+    assert "Why it fails has not been looked into yet on: FSDD." in section
+    (results / "NOTES.md").write_text("Notes.\n\n## avgpool\n\nOn FSDD\nit *overfits*.\n\n## max\n\nNothing.\n")
     write_claims(results, results / "claims.md")
     section = _section((results / "claims.md").read_text(), "Better than average pooling")
-    assert "Too few clips:\nit *overfits*." in section
+    assert "On FSDD\nit *overfits*." in section
     assert "looked into" not in section
+
+
+def test_a_note_on_one_data_set_does_not_stand_for_another() -> None:
+    assert looked_into("On FSDD: why.", ["FSDD", "ESC-10", "ESC-10"]) == [
+        "On FSDD: why.",
+        "Why it fails has not been looked into yet on: ESC-10.",
+    ]
+    assert looked_into(None, []) == []
 
 
 def test_notes_on_no_claim_are_refused(tmp_path: Path) -> None:
@@ -132,10 +140,10 @@ def test_where_the_posts_claim_fails_a_note_is_due(results: Path) -> None:
     title = "Few clips: a learned logarithm does not improve the results"
     section = _section((results / "claims.md").read_text(), title)
     assert "1 fails*" in section
-    assert "Why it fails has not been looked into yet." in section
-    (results / "NOTES.md").write_text("## few-clips\n\nLuck.\n")
+    assert "Why it fails has not been looked into yet on: ESC-10." in section
+    (results / "NOTES.md").write_text("## few-clips\n\nESC-10: luck.\n")
     write_claims(results, results / "claims.md")
-    assert _section((results / "claims.md").read_text(), title).strip().endswith("Luck.")
+    assert _section((results / "claims.md").read_text(), title).strip().endswith("ESC-10: luck.")
 
 
 def test_what_was_run_is_told(results: Path, tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ WORDS: tuple[Word, ...] = ("holds", "fails", "undecided", "not run")
 
 MARGIN = 0.01  # of a score from 0 to 1: what "as good as" may lose
 LEAST_PAIRS = 3  # fewer decide nothing, whatever they are
-NOT_LOOKED_INTO = "Why it fails has not been looked into yet."
 FEW_PAIRS = 6  # with fewer, all pairs of one sign come by chance in more than one of 32 cases
 
 
@@ -81,6 +80,13 @@ def counted(verdicts: Sequence[tuple[Word, int]]) -> str:
         pairs = [n_pairs for other, n_pairs in verdicts if other == word]
         told += [f"{len(pairs)} {word}" + ("*" if max(pairs) < FEW_PAIRS else "")] if pairs else []
     return ", ".join(told) or WORDS[-1]
+
+
+def looked_into(note: str | None, failing: Iterable[str]) -> list[str]:
+    """The note on a claim, and a line with the data sets on which it fails that the note does not name."""
+    missing = [title for title in dict.fromkeys(failing) if title not in (note or "")]
+    line = f"Why it fails has not been looked into yet on: {', '.join(missing)}."
+    return [*([note] if note else []), *([line] if missing else [])]
 
 
 LOGMEL = Column("logmel", FULL_FPS)

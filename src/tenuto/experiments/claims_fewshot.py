@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tenuto.experiments.claims import LEAST_PAIRS, MARGIN, NOT_LOOKED_INTO, Word, counted, judge
+from tenuto.experiments.claims import LEAST_PAIRS, MARGIN, Word, counted, judge, looked_into
 from tenuto.experiments.claims_evidence import Stored
 from tenuto.experiments.claims_stores import link
 from tenuto.experiments.fewshot_page import HEADS, Groups, Row, data_of, difference_rows, gather, sizes_of
@@ -33,8 +33,8 @@ def fewshot_part(stores: Sequence[Stored], page: Path, note: str | None) -> list
             parts += [part for data in data_of(groups) if (part := _data_part(groups, data, store, page))]
     if not parts:
         return []
-    fails = any("fails" in str(told) for told in fewshot_summary(stores).values())
-    return [f"## {TITLE}", CLAIM, *parts, *([note or NOT_LOOKED_INTO] if note or fails else [])]
+    failing = [title for title, told in fewshot_summary(stores).items() if "fails" in str(told)]
+    return [f"## {TITLE}", CLAIM, *parts, *looked_into(note, failing)]
 
 
 def _data_part(groups: Groups, data: str, store: Stored, page: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tenuto.errors import UsageError
-from tenuto.experiments.claims import CLAIMS, FEW_PAIRS, LEAST_PAIRS, MARGIN, NOT_LOOKED_INTO, Claim
+from tenuto.experiments.claims import CLAIMS, FEW_PAIRS, LEAST_PAIRS, MARGIN, Claim, looked_into
 from tenuto.experiments.claims_evidence import read_stores, setups_of
 from tenuto.experiments.claims_fewshot import fewshot_part, fewshot_summary
 from tenuto.experiments.claims_findings import (
@@ -21,6 +21,7 @@ from tenuto.experiments.claims_findings import (
     told,
 )
 from tenuto.experiments.claims_stores import stores_part
+from tenuto.experiments.protocols import protocol
 from tenuto.files import write_text
 from tenuto.models.settings import unknown_name
 from tenuto.report.tables import markdown_table, text_table
@@ -80,10 +81,8 @@ def _claim_part(claim: Claim, findings: Sequence[Finding], notes: dict[str, str]
     parts = [f"## {claim.title}", f"{claim.source}."]
     parts.append(markdown_table([finding_row(each) for each in there]) if there else "No numbers.")
     parts += _missing_lines(findings)
-    if claim.name in notes:
-        parts.append(notes[claim.name])
-    elif any(each.word == "fails" for each in there):
-        parts.append(NOT_LOOKED_INTO)
+    failing = [protocol(each.setup.data).title for each in there if each.word == "fails"]
+    parts += looked_into(notes.get(claim.name), failing)
     return "\n\n".join(parts)
 
 
