@@ -12,7 +12,7 @@ from tenuto.report.panels import ClipPicture, draw_channel, draw_spectrogram, fr
 from tenuto.report.style import COLUMN_WIDTH, PAGE_WIDTH, new_figure, shorten, styled
 
 _ROW_INCHES = 1.25
-_N_TICKS = 6
+_N_TICKS = 12  # over all columns; of one alone half of them
 _LEAST_SHARE = 0.15  # of an axis, between two of its frequencies
 
 
@@ -46,10 +46,11 @@ def features_side_by_side(columns: Sequence[Sequence[tuple[ClipPicture, str]]], 
     """
     with styled():
         figure, grid = _grid(len(columns), len(rows))
+        n_ticks = max(2, _N_TICKS // max(2, len(columns)))
         for axes, column in zip(grid, columns, strict=True):
             for place, (picture, channel) in zip(axes, column, strict=True):
                 if channel:
-                    draw_channel(place, channel, picture, n_ticks=_N_TICKS)
+                    draw_channel(place, channel, picture, n_ticks=n_ticks)
                     place.texts[0].set_visible(False)  # the row says it
                 else:
                     draw_spectrogram(place, picture)
