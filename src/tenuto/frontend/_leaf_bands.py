@@ -23,7 +23,7 @@ from tenuto.frontend._leaf_filtering import Bands, filtered_energies
 BAND_SIGMAS = 5.0  # half a short filter's band in standard deviations of the response: -108 dB
 _POOL_SIGMAS = 4.3  # the same for the window, -80 dB
 # Where a long filter's share begins to fade, and ends, in cycles a window from its centre. By measurement.
-_NEAR_CYCLES = (8.0, 25.0)
+_NEAR_CYCLES = (12.0, 30.0)
 _TAPS = 12  # of the interpolation between coarse points of a response, which errs by 1e-6
 _KAISER_BETA = 12.5
 

@@ -39,7 +39,7 @@ class _Filtered(torch.autograd.Function):
         kept = spectrum.new_empty(spectrum.shape[0], points.shape[0], n_low) if any(ctx.needs_input_grad) else None
         for block in ctx.blocks:
             low = torch.fft.ifft(_cut(spectrum, n_low, bands.first[block]).mul_(_stretch(points[block], between)))
-            _pool(_power(low), windows[block], bands, out=energies[:, block])
+            _pool(low, windows[block], bands, out=energies[:, block])
             if kept is not None:
                 kept[:, block] = low
         ctx.save_for_backward(spectrum, points, between, windows, kept)
@@ -97,18 +97,19 @@ def _power(low: Tensor) -> Tensor:
     return squares[..., 0] + squares[..., 1]
 
 
-def _pool(power: Tensor, windows: Tensor, bands: Bands, out: Tensor) -> None:
-    """power (batch, band, sample) under windows (band, hops x rate) -> out (batch, band, frame)."""
-    hops = power.view(*power.shape[:2], -1, bands.rate)
-    shares = hops @ windows.view(windows.shape[0], -1, bands.rate).mT  # (batch, band, hop, hops from the frame's)
-    torch.sum(_diagonals(shares, bands.n_frames), -1, out=out)
+def _pool(low: Tensor, windows: Tensor, bands: Bands, out: Tensor) -> None:
+    """|low|^2 of low (batch, band, sample) under windows (band, hops x rate) -> out (batch, band, frame)."""
+    parts = torch.view_as_real(low)
+    squares = (parts * parts).view(*low.shape[:2], -1, 2 * bands.rate)  # real and imaginary parts by turns
+    both = windows.view(windows.shape[0], -1, bands.rate).repeat_interleave(2, 2)
+    shares = both @ squares.mT  # (batch, band, hops from the frame's, hop)
+    torch.sum(_diagonals(shares, bands.n_frames), 2, out=out)
 
 
 def _diagonals(shares: Tensor, n_frames: int) -> Tensor:
-    """shares (..., hop, m) -> (..., frame, m), a view: m hops behind the frame's."""
-    *outer, hop, inner = shares.stride()
-    size = (*shares.shape[:2], n_frames, shares.shape[-1])
-    return shares.as_strided(size, (*outer, hop, hop + inner))
+    """shares (batch, band, m, hop) -> (batch, band, m, frame), a view: m hops behind the frame's."""
+    *outer, inner, hop = shares.stride()
+    return shares.as_strided((*shares.shape[:3], n_frames), (*outer, inner + hop, hop))
 
 
 def _pool_windows(power: Tensor, gradient: Tensor, bands: Bands, n_window_hops: int) -> Tensor:

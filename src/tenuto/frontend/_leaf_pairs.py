@@ -21,12 +21,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tenuto.frontend._leaf_bands import near_share, smooth
-from tenuto.frontend._products import product
+from tenuto.frontend._products import product, rough_products
 
 _SEGMENT_OVER_WINDOW = 2.15  # two windows less one sample count; the rest is for the taper
-_CYCLES = 8.0  # a window: how far apart pairs may lie
+_CYCLES = 12.0  # a window: how far apart pairs may lie
 _HEARD_CYCLES = 3.0  # how far apart those that parameters hear of
-_BLOCK_BYTES = 8 * 2**20  # of pairs that are held at once
+_BLOCK_BYTES = 2 * 2**20  # of pairs that are held at once
 
 
 def segment_length(window: int) -> int:
@@ -171,8 +171,10 @@ class _Pairs(torch.autograd.Function):
         ctx.save_for_backward(real, imaginary, weights)
         ctx.which = which
         energies = real.new_empty(real.shape[0], weights.shape[0])
+        rough = which.first_difference > 0 and rough_products(real)
+        weights = weights.bfloat16() if rough else weights
         for rows, pairs in _blocks(real, imaginary, which):
-            energies[rows] = product(pairs, weights)
+            energies[rows] = product(pairs.bfloat16() if rough else pairs, weights)
         return energies
 
     @staticmethod

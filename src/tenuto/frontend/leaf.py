@@ -119,7 +119,7 @@ class Leaf(Filterbank):
             parts.append(pool(squared_modulus(samples, filters[index]), windows[index], hop).to(lined.samples))
         order = [*ways.short, *ways.long, *ways.direct]
         back = torch.tensor(order, device=sigmas.device).argsort()
-        return torch.cat(parts, 1)[:, back]
+        return torch.cat(parts, 1).index_select(1, back)
 
 
 class _Ways(NamedTuple):
