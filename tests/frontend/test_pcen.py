@@ -77,6 +77,17 @@ def test_parameters_stay_within_their_bounds_and_come_back() -> None:
     assert ((inward > 0) | (layer.delta.grad == 0)).all()
 
 
+def test_its_gradients_are_those_of_differences() -> None:
+    layer, x = PCEN(2).double(), (0.01 + energies(2, 20)).requires_grad_()
+    names = [name for name, _ in layer.named_parameters()]
+
+    def compressed(values: Tensor, *parameters: Tensor) -> Tensor:
+        out: Tensor = torch.func.functional_call(layer, dict(zip(names, parameters, strict=True)), (values,))
+        return out
+
+    assert torch.autograd.gradcheck(compressed, (x, *layer.parameters()))
+
+
 class Written(TorchDispatchMode):
     """Counts calls, and the numbers they write."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,9 +43,9 @@ def _recur(values: Tensor, gain: Tensor, decay: Tensor, before: Tensor, floor: f
     if n_blocks * size > n_frames:
         values = F.pad(values, (0, n_blocks * size - n_frames))
     blocks = values.view(*values.shape[:2], n_blocks, size)
-    exponents, lag, later = _lags(size, decay.device, decay.dtype)
-    powers = decay[:, None].pow(exponents)  # (band, size + 1)
-    within = (gain[:, None] * powers)[:, lag] * later  # (band, from, to)
+    powers = decay[:, None].pow(torch.arange(size + 1, device=decay.device, dtype=decay.dtype))  # (band, size + 1)
+    later = F.pad(gain[:, None] * powers[:, :size], (size - 1, 0))  # nothing goes back in time
+    within = later.unfold(1, size, 1).flip(1)  # (band, from, to)
     starts = before[..., None]
     if n_blocks > 1:
         ends = (blocks[:, :, :-1] @ within[:, :, -1:]).squeeze(-1)
@@ -56,13 +56,31 @@ def _recur(values: Tensor, gain: Tensor, decay: Tensor, before: Tensor, floor: f
     return recurred.view(values.shape)[..., :n_frames]
 
 
-@lru_cache(maxsize=64)
-def _lags(size: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """Exponents 0 .. size, lags (from, to) from 0 on, and one where `to` does not lie before `from`, zero elsewhere."""
-    with torch.inference_mode(False):  # kept for later calls, which may train
-        frame = torch.arange(size, device=device)
-        lag = frame - frame[:, None]
-        return torch.arange(size + 1, device=device, dtype=dtype), lag.clamp_min(0), (lag >= 0).to(dtype)
+def _power(base: Tensor, exponent: Tensor) -> Tensor:
+    """base^exponent, base (batch, band, frame) above zero, exponent (band, 1)."""
+    if torch.compiler.is_compiling():
+        return base.pow(exponent)
+    power: Tensor = _Power.apply(base, exponent)
+    return power
+
+
+class _Power(torch.autograd.Function):
+    """What pow says, quicker on the way back: a base of zero, which pow has to look for, is no case of it."""
+
+    @staticmethod
+    def forward(ctx: Any, base: Tensor, exponent: Tensor) -> Tensor:
+        power = base.pow(exponent)
+        ctx.save_for_backward(base, exponent, power)
+        return power
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        base, exponent, power = ctx.saved_tensors
+        share, of_exponent = gradients[0] * power, None
+        if ctx.needs_input_grad[1]:
+            of_exponent = (share * base.log()).sum((0, 2))[:, None]
+        return share.mul_(exponent).div_(base), of_exponent
 
 
 def _block_length(n_frames: int) -> int:
@@ -132,8 +150,8 @@ class PCEN(Compression):
             alpha = self._bounded(self.alpha, 0, 1, energies)[:, None]
             delta = self._bounded(self.delta, _DELTA_MIN, math.inf, energies)[:, None]
             power = 1 / self._bounded(self.root, 1, math.inf, energies)[:, None]
-            gain = floored.pow(-alpha)
-            return torch.addcmul(delta, energies, gain).pow(power) - delta.pow(power), floored[..., -1] - self.floor
+            gain = _power(floored, -alpha)
+            return _power(torch.addcmul(delta, energies, gain), power) - delta.pow(power), floored[..., -1] - self.floor
 
     @staticmethod
     def _bounded(parameter: Tensor, low: float, high: float, like: Tensor) -> Tensor:
