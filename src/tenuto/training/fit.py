@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import warnings
@@ -137,6 +138,8 @@ def _train(
 ) -> None:
     """Trains from `state` to the end; Lightning sees the remaining epochs only."""
     settings = recipe.training
+    # Clips of many lengths are as many shapes; oneDNN keeps kernels of 1024 and makes the rest anew each time.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "8192")
     if state.epoch:
         say(f"going on after epoch {state.epoch} of {settings.epochs}")
         classifier.load_state_dict(state.model)
