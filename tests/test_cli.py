@@ -100,6 +100,16 @@ def test_train_evaluate_and_what_is_left_out(tmp_path: Path, capsys: pytest.Capt
     assert "no data layout 'no-such-layout'" in capsys.readouterr().err
 
 
+def test_an_answer_that_nobody_reads_is_no_traceback() -> None:
+    command = [sys.executable, "-m", "tenuto.cli", "data", "list"]
+    started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert started.stdout is not None
+    started.stdout.close()
+    assert started.stderr is not None
+    assert (started.stderr.read(), started.wait(60)) == ("", 141)
+    started.stderr.close()
+
+
 def hear_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 

@@ -1,11 +1,13 @@
 """The command line: one function a verb that parses, calls and hands back what to print. Heavy imports wait inside.
 
-Exit codes: 0 done, 1 the work failed, 2 the call was wrong, 3 done but some inputs were left out, 130 interrupted.
+Exit codes: 0 done, 1 the work failed, 2 the call was wrong, 3 done but some inputs were left out, 130 interrupted,
+141 nobody reads the answer any more.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
@@ -172,6 +174,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(f"{error.name} is not installed: pip install 'tenuto[all]'", 1)
     except KeyboardInterrupt:
         return _fail("interrupted; the same command goes on", 130)
+    except BrokenPipeError:  # whoever read the answer has seen enough of it, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 def parse(argv: Sequence[str]) -> Namespace:
