@@ -128,8 +128,13 @@ class MelSpectrogram(Filterbank):
         padded = F.pad(waveforms, (self.n_fft // 2, max(after, 0)))
         frames = padded.unfold(1, self.n_fft, self.hop_length)[:, :wanted]  # (batch, frame, sample): a view
         n_block = max(1, _BLOCK_BYTES // (8 * (self.n_fft // 2 + 1) * waveforms.shape[0]))
-        blocks = [self._block(block) for block in torch.split(frames, n_block, dim=1)]
-        return (blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=1)).mT
+        blocks = torch.split(frames, n_block, dim=1)
+        if torch.is_grad_enabled() or len(blocks) == 1:
+            return torch.cat([self._block(block) for block in blocks], dim=1).mT
+        energies = frames.new_empty(len(frames), wanted, self.n_bands)  # no second copy of all blocks
+        for block, into in zip(blocks, torch.split(energies, n_block, dim=1), strict=True):
+            into.copy_(self._block(block))
+        return energies.mT
 
     def _block(self, frames: Tensor) -> Tensor:
         spectrum = torch.fft.rfft(frames * self.window.to(frames.dtype))  # (batch, frame, bin)
