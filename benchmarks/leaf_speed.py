@@ -92,7 +92,7 @@ def main() -> None:
         for batch in (1, 8):
             waveforms = 0.1 * torch.randn(batch, SECONDS * RATE_HZ)
             calls = candidates(n_filters, waveforms, with_direct=batch == 1)
-            seconds = interleaved.seconds_by_round(calls, options.rounds)
+            seconds = interleaved.seconds_by_round(calls, options.rounds, options.clock)
             error = f"{worst_error(n_filters, clips):.1e} ({len(clips)} clips)" if clips and batch == 1 else ""
             for name in list(calls)[1:]:
                 ratio = interleaved.spread(interleaved.ratios(seconds, name, "log-mel"))

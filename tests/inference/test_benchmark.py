@@ -55,10 +55,11 @@ def test_the_verb_as_a_process(tmp_path: Path) -> None:
 
 
 def test_one_part_as_text(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["benchmark", "frontends", *SMALLEST.split()]) == 0
+    assert main(["benchmark", "frontends", "--cpu-time", *SMALLEST.split()]) == 0
     out = capsys.readouterr().out
     assert out.startswith(machine_line(machine()))
-    assert "LEAF (PCEN)" in out
+    assert "LEAF with PCEN, 40 filters" in out
+    assert "CPU time" in out
     assert "Throughput" not in out
 
 
@@ -74,10 +75,12 @@ def test_layers_at_three_lengths(small: Size) -> None:
 
 def test_front_ends_train_where_there_is_something_to_train(small: Size) -> None:
     rows = {row["front end"]: row for row in frontends(small)}
-    assert len(rows) == 7
+    assert len(rows) == 12
+    assert rows["LEAF with PCEN, 64 filters"]["parameters"] == 448
+    assert rows["mel, learned log"]["parameters"] == 2
     assert [name for name, row in rows.items() if row["both, log-mels"] is None] == ["log-mel", "log-mel, 1 ms hop"]
     assert rows["log-mel"]["forward, log-mels"] == Spread(1, 1, 1)
-    assert rows["log-mel"]["audio s a second"].largest > rows["LEAF (PCEN)"]["audio s a second"].smallest
+    assert rows["log-mel"]["audio s a second"].largest > rows["LEAF with PCEN, 40 filters"]["audio s a second"].smallest
 
 
 def test_figure_5_has_every_front_end_at_every_rate(small: Size) -> None:

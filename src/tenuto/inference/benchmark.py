@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from time import perf_counter, process_time
 from typing import Any, Literal
 
 import torch
@@ -26,6 +27,7 @@ SAMPLE_RATE, FULL_FPS = 16000, 100.0
 REDUCTION = 0.75  # of the layers
 N_CLASSES = 50
 FRAMES = (1, 3, 10)  # lengths of the layers' input, in clips
+LEAF_BANDS = (40, 64)  # as published, as compared with by the paper; and as many as the others have
 FIGURE5 = ("Mel", "LEAF", "Mel + DiffRes")
 """Front ends of Figure 5; all but DiffRes reach their frame rate by average pooling."""
 
@@ -38,6 +40,7 @@ class Size:
         n_rounds: in which every candidate has its turn.
         seconds: length of a clip.
         fps: frames a second that reach the classifier.
+        cpu_time: of this process alone, which a busy machine does not change; of all its threads together.
 
     Raises:
         UsageError: a number that is not above 0, or frame rates above that of the spectrogram, 100.
@@ -50,6 +53,7 @@ class Size:
     backbone: str = "efficientnet_b2"
     fps: tuple[float, ...] = (25.0, 50.0, 75.0, 100.0)
     device: str = "cpu"
+    cpu_time: bool = False
 
     def __post_init__(self) -> None:
         for name in ("n_rounds", "batch_size", "seconds", "n_bands"):
@@ -58,6 +62,11 @@ class Size:
         if not self.fps or not all(0 < fps <= FULL_FPS for fps in self.fps):
             given = ", ".join(f"{fps:g}" for fps in self.fps) or "none"
             raise UsageError(f"frame rates {given}: wanted above 0 and at most {FULL_FPS:g}, such as 25,50,75,100")
+
+    def time(self, calls: Mapping[str, Call], say: Say | None) -> dict[str, Timing]:
+        """Of each call, in turns."""
+        clock = process_time if self.cpu_time else perf_counter
+        return time_in_turns(calls, self.n_rounds, device=self.device, say=say, clock=clock)
 
     def waveforms(self) -> Tensor:
         """A batch of noise, (batch, samples)."""
@@ -77,7 +86,7 @@ def layers(size: Size, say: Say | None = None) -> list[Row]:
         for name, layer in _layers(size, n_frames).items():
             calls[f"{name} forward"] = _forward(layer, energies)
             calls[f"{name} both"] = _both(layer, energies.clone().requires_grad_())
-        timings = time_in_turns(calls, size.n_rounds, device=size.device, say=_named(say, f"{n_frames} frames"))
+        timings = size.time(calls, _named(say, f"{n_frames} frames"))
         copy = timings["copy forward"]
         for name in (name.removesuffix(" both") for name in timings if name.endswith("both")):
             forward, both = timings[f"{name} forward"], timings[f"{name} both"]
@@ -88,19 +97,21 @@ def layers(size: Size, say: Say | None = None) -> list[Row]:
 
 
 def frontends(size: Size, say: Say | None = None) -> list[Row]:
-    """Front ends from waveform to features: seconds of audio a second, and how many times a log-mel's forward.
+    """Front ends from waveform to features: what they learn, seconds of audio a second, times a log-mel's forward.
 
     Both: forward and backward in training mode (gradients of the parameters), where there are any.
     """
     waveforms = size.waveforms()
     calls: dict[str, Call] = {}
+    n_learned: dict[str, int] = {}
     for name, settings in _frontends(size).items():
         layer = build_frontend(settings).to(size.device)
         calls[f"{name} forward"] = _forward(layer, waveforms)
-        if any(parameter.requires_grad for parameter in layer.parameters()):
+        n_learned[name] = sum(parameter.numel() for parameter in layer.parameters() if parameter.requires_grad)
+        if n_learned[name]:
             calls[f"{name} both"] = _both(layer, waveforms)
-    timings = time_in_turns(calls, size.n_rounds, device=size.device, say=_named(say, "front ends"))
-    return [_frontend_row(name, timings, size) for name in _frontends(size)]
+    timings = size.time(calls, _named(say, "front ends"))
+    return [_frontend_row(name, n, timings, size) for name, n in n_learned.items()]
 
 
 def throughput(size: Size, say: Say | None = None) -> list[Row]:
@@ -112,7 +123,7 @@ def throughput(size: Size, say: Say | None = None) -> list[Row]:
             calls[name, fps] = _classify(_figure5_settings(name, fps, size.n_bands), size, waveforms)
     names = {f"{name} at {fps:g}": (name, fps) for name, fps in calls}
     by_name = {text: calls[key] for text, key in names.items()}
-    timings = time_in_turns(by_name, size.n_rounds, device=size.device, say=_named(say, "classifiers"))
+    timings = size.time(by_name, _named(say, "classifiers"))
     return [_throughput_row(names[text], timings[text], timings, size) for text in names]
 
 
@@ -153,23 +164,27 @@ def _frontends(size: Size) -> dict[str, FrontendSettings]:
     settings = partial(FrontendSettings, n_mels=size.n_bands)
     few = min(size.fps)
     resolution: Literal["none", "diffres"] = "none" if few == FULL_FPS else "diffres"
+    fine = SAMPLE_RATE // 1000  # samples of 1 ms
+    leaf = {n: settings(filterbank="leaf", compression="pcen", n_mels=n) for n in sorted({*LEAF_BANDS, size.n_bands})}
     return {
         "log-mel": settings(),
+        "mel, learned log": settings(compression="log-learn"),
+        "mel, PCEN": settings(compression="pcen"),
         f"log-mel + DiffRes to {few:g}": settings(resolution=resolution, fps=few),
-        "LEAF (PCEN)": settings(filterbank="leaf", compression="pcen"),
-        "SincNet (layer norm)": settings(filterbank="sincnet", compression="layernorm"),
+        **{f"LEAF with PCEN, {n} filters": each for n, each in leaf.items()},
+        "SincNet, layer norm": settings(filterbank="sincnet", compression="layernorm"),
+        "SincNet+, PCEN": settings(filterbank="sincnet+", compression="pcen"),
         "time-domain filterbank": settings(filterbank="time-domain"),
-        "log-mel, 1 ms hop": settings(hop_length=SAMPLE_RATE // 1000),
-        "log-mel, 1 ms hop + DiffRes to 100": settings(
-            hop_length=SAMPLE_RATE // 1000, resolution="diffres", fps=FULL_FPS
-        ),
+        "log-mel, 1 ms hop": settings(hop_length=fine),
+        "log-mel, 1 ms hop + DiffRes to 100": settings(hop_length=fine, resolution="diffres", fps=FULL_FPS),
     }
 
 
-def _frontend_row(name: str, timings: Mapping[str, Timing], size: Size) -> Row:
+def _frontend_row(name: str, n_learned: int, timings: Mapping[str, Timing], size: Size) -> Row:
     forward, both = timings[f"{name} forward"], timings.get(f"{name} both")
     audio, mel = size.batch_size * size.seconds, timings["log-mel forward"]
-    row = {"front end": name, "audio s a second": forward.rate(audio), "forward, log-mels": forward.over(mel)}
+    row = {"front end": name, "parameters": n_learned, "audio s a second": forward.rate(audio)}
+    row["forward, log-mels"] = forward.over(mel)
     return {**row, "both, log-mels": None if both is None else both.over(mel)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ def benchmark_arguments(parser: ArgumentParser) -> None:
     add("--out", type=Path, metavar="FOLDER", help="write benchmark.json, benchmark.md and a picture of each part")
     add("--rounds", type=int, default=7, help="in which each candidate has its turn (default: 7)")
     add("--threads", type=int, help="CPU threads (default: what the environment gives)")
+    add("--cpu-time", action="store_true", help="seconds of the processor: for a busy machine, with --threads 1")
     add("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
     add("--seconds", type=float, default=10.0, help="length of a clip (default: 10)")
     add("--batch-size", type=int, default=4, help="clips at a time (default: 4; of the pipeline: data.batch_size)")
@@ -53,7 +55,9 @@ def benchmark(args: Namespace, say: Say) -> Answer:
     from tenuto.inference.benchmark_page import as_text, as_value, save_all
     from tenuto.inference.machine import machine
 
-    size = Size(args.rounds, args.batch_size, args.seconds, args.bands, args.backbone, _rates(args.fps), args.device)
+    rates = _rates(args.fps)
+    size = Size(args.rounds, args.batch_size, args.seconds, args.bands, args.backbone, rates, args.device)
+    size = replace(size, cpu_time=args.cpu_time)
     sections = [_section(part, size, args, say) for part in parts]
     found = machine()
     written = [] if args.out is None else [str(path) for path in save_all(sections, found, args.out)]
@@ -74,6 +78,7 @@ def _section(part: str, size: Size, args: Namespace, say: Say) -> Section:
         case "frontends":
             title = (
                 f"Front ends: {size.n_bands} bands, {batch}, clips of {size.seconds:g} s; both: forward and backward"
+                f"{', CPU time' if size.cpu_time else ''}"
             )
             return Section(part, title, measured.frontends(size, say))
         case "throughput":

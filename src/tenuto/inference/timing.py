@@ -13,6 +13,7 @@ import torch
 
 Call = Callable[[], object]
 Say = Callable[[str], None]
+Clock = Callable[[], float]
 
 _SHORT_SECONDS = 0.25  # what takes less is called once more, untimed, before each timed call
 _SAMPLE_SECONDS = 0.005  # what takes less is called several times, for the clock
@@ -63,6 +64,7 @@ def time_in_turns(
     device: str = "cpu",
     short_seconds: float = _SHORT_SECONDS,
     say: Say | None = None,
+    clock: Clock = time.perf_counter,
 ) -> dict[str, Timing]:
     """Each candidate once a round, after a round that does not count.
 
@@ -71,11 +73,14 @@ def time_in_turns(
         short_seconds: a call that takes less follows an untimed one of the same candidate, which fills the caches,
             and is repeated until 5 ms have passed, of which the mean counts; 0: every call counts as it is.
         say: is told of each round.
+        clock: `time.process_time` for the processor's time, in which other programs do not count.
     """
     seconds: dict[str, list[float]] = {name: [] for name in calls}
-    usual = {name: _timed(call, device) for name, call in calls.items()}  # compiles, allocates, finds its kernels
+    usual = {
+        name: _timed(call, device, 1, clock) for name, call in calls.items()
+    }  # compiles, allocates, finds its kernels
     for name in [name for name in calls if usual[name] < short_seconds]:
-        usual[name] = _timed(calls[name], device)
+        usual[name] = _timed(calls[name], device, 1, clock)
     gc.collect()
     gc.disable()
     try:
@@ -85,9 +90,9 @@ def time_in_turns(
             for name, call in calls.items():
                 n_calls = 1
                 if usual[name] < short_seconds:
-                    _timed(call, device)
+                    _timed(call, device, 1, clock)
                     n_calls = min(_MOST_CALLS, max(1, math.ceil(_SAMPLE_SECONDS / usual[name])))
-                seconds[name].append(_timed(call, device, n_calls))
+                seconds[name].append(_timed(call, device, n_calls, clock))
     finally:
         gc.enable()
     return {name: Timing(tuple(each)) for name, each in seconds.items()}
@@ -98,11 +103,11 @@ def shown(value: float) -> str:
     return f"{value:.0f}" if value >= 99.95 else f"{value:#.3g}"
 
 
-def _timed(call: Call, device: str, n_calls: int = 1) -> float:
+def _timed(call: Call, device: str, n_calls: int, clock: Clock) -> float:
     """Seconds of a call, the mean of so many."""
-    began = time.perf_counter()
+    began = clock()
     for _ in range(n_calls):
         call()
     if device.startswith("cuda"):
         torch.cuda.synchronize(device)
-    return (time.perf_counter() - began) / n_calls
+    return (clock() - began) / n_calls
