@@ -145,7 +145,7 @@ class DiffRes(Resolution):
 
     def _encode(self, warp: Warp, frames: Tensor) -> Tensor:
         """E W^T: where in time each output lies, and how far it reaches; (batch, band, n_out)."""
-        encode = position_encoding.__wrapped__ if torch.compiler.is_exporting() else position_encoding
+        encode = position_encoding.__wrapped__ if torch.compiler.is_compiling() else position_encoding
         positions = encode(self.n_bands, frames.shape[-1], frames.device).to(frames.dtype)
         encoding = warp.mean(positions[None])
         return self.mix_encoding(encoding.mT).mT if self.encoding == "learnable" else encoding

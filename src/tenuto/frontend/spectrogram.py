@@ -6,11 +6,10 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from tenuto.frontend.compression import Compression
+from tenuto.frontend.compression import Compression, log_
 from tenuto.frontend.importance import frame_energy
 from tenuto.frontend.lengths import eager_on_cpu, full_lengths, length_mask
 
@@ -19,7 +18,6 @@ from tenuto.frontend.lengths import eager_on_cpu, full_lengths, length_mask
 _FLOOR = 1e-20
 _LOWEST_PEAK = -1e4
 _LOG_2 = math.log(2)
-_MANY_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ class _LogMel(Spectrogram):
     def finish(self, warped: Tensor, kept: Tensor) -> Tensor:
         if torch.is_grad_enabled():
             return warped.clamp_min(_FLOOR).log() + self.octaves * _LOG_2
-        return _log_(warped.clamp_min_(_FLOOR)).add_(self.octaves, alpha=_LOG_2)
+        return log_(warped.clamp_min_(_FLOOR)).add_(self.octaves, alpha=_LOG_2)
 
     def part(self, clips: slice) -> Spectrogram:
         lengths = None if self.lengths is None else self.lengths[clips]
@@ -127,14 +125,6 @@ def _log_mel(log_mel: Tensor, lengths: Tensor | None) -> Spectrogram:
         loudest = loudest.masked_fill(~length_mask(lengths, log_mel.shape[-1])[:, None], -torch.inf)
     peak = loudest.amax(2, keepdim=True).clamp_min(_LOWEST_PEAK)
     return _LogMel(_floored(log_mel, peak + math.log(_FLOOR)), lengths, log_mel, peak / _LOG_2)
-
-
-def _log_(x: Tensor) -> Tensor:
-    """In place. On a thread or two NumPy takes a third of PyTorch's time (its float32 logarithm is within 4 ulp)."""
-    if eager_on_cpu(x) and x.dtype == torch.float32 and torch.get_num_threads() < _MANY_THREADS:
-        np.log(x.numpy(), out=x.numpy())
-        return x
-    return x.log_()
 
 
 def _floored(log_mel: Tensor, floor: Tensor) -> Tensor:
