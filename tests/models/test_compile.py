@@ -1,0 +1,65 @@
+"""torch.compile of a whole classifier: one graph, the same answers. Machine code: benchmarks/compile_cost.py."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from tenuto.models.build import build_classifier
+from tenuto.models.classifier import Classifier
+from tenuto.models.settings import FrontendSettings, ModelSettings
+
+FRONTENDS = {
+    "DiffRes": FrontendSettings(n_mels=32, resolution="diffres", fps=25),
+    "DiffRes on PCEN": FrontendSettings(n_mels=32, compression="pcen", resolution="diffres", fps=50),
+    "average pooling": FrontendSettings(n_mels=32, resolution="avgpool", fps=25),
+    "every frame": FrontendSettings(n_mels=32),
+}
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    """No graph of an earlier test; what PyTorch's own compiler warns of is not ours to mend."""
+    torch.compiler.reset()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+    torch.compiler.reset()
+
+
+def make_classifier(name: str) -> Classifier:
+    torch.manual_seed(0)
+    return build_classifier(FRONTENDS[name], ModelSettings(backbone="sbcnn"), ["a", "b"], False, "softmax").eval()
+
+
+def waveforms() -> Tensor:
+    return torch.randn(2, 8000, generator=torch.Generator().manual_seed(1)) * 0.1
+
+
+@pytest.mark.parametrize("name", FRONTENDS)
+def test_evaluation_is_one_graph(name: str) -> None:
+    """fullgraph: a break anywhere, in the front end or behind it, is an error."""
+    classifier, x = make_classifier(name), waveforms()
+    with torch.no_grad():
+        compiled = torch.compile(classifier, backend="eager", fullgraph=True)(x)
+        torch.testing.assert_close(compiled.logits, classifier(x).logits, rtol=1e-4, atol=1e-4)
+
+
+def test_training_of_diffres_is_one_graph() -> None:
+    """Forward and backward: the gradient of the importance network, which is behind the warp."""
+    classifier, x = make_classifier("DiffRes"), waveforms()
+    weight = classifier.frontend.resolution.importance.blocks[0].conv1.weight
+
+    def loss(model: torch.nn.Module) -> Tensor:
+        output = model(x)
+        total: Tensor = output.logits.square().sum() + output.resolution.guide_loss
+        return total
+
+    (expected,) = torch.autograd.grad(loss(classifier), [weight])
+    (found,) = torch.autograd.grad(loss(torch.compile(classifier, backend="aot_eager", fullgraph=True)), [weight])
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
+    assert expected.abs().sum() > 0
