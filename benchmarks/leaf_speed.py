@@ -5,6 +5,7 @@
 The unit is the forward of a plain log-mel (torch.stft of 512 samples, 25 ms Hann, 10 ms hop, power, 128 bands, log) on
 the same clip, in the same round. Error: norm of the difference to the direct form over its norm, in the worst
 band, before compression, for recordings named by TENUTO_DATA (their loudest are as a rule the nearest), in float64.
+"floor": its transforms and matrix products alone, on numbers that lie ready, which no better arrangement saves.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import torch
 from torch import Tensor
 
 from tenuto import PCEN, Leaf
+from tenuto.frontend import _leaf_bands, _leaf_pairs, leaf
+from tenuto.frontend._products import product, rough_products
 from tenuto.frontend.mel import mel_matrix
 
 SECONDS, RATE_HZ = 10, 16000
@@ -40,8 +43,46 @@ def candidates(n_filters: int, waveforms: Tensor, with_direct: bool) -> dict[str
         layer = torch.nn.Sequential(Leaf(n_filters, method=method), PCEN(n_filters))
         calls[f"{method} forward"] = no_gradient(layer, waveforms)
         calls[f"{method} both"] = with_gradient(layer, waveforms)
+    if n_filters == 128:
+        calls |= floors(n_filters, len(waveforms))
     pcen, energies = PCEN(n_filters), torch.rand(len(waveforms), n_filters, SECONDS * 100)
     return calls | {"PCEN forward": no_gradient(pcen, energies)}
+
+
+def floors(n_filters: int, batch: int) -> dict[str, interleaved.Call]:
+    """Forward: a transform a band and the products of pairs; both: twice the transforms, the heard products again."""
+    bank, hop, n_frames = Leaf(n_filters), 160, SECONDS * 100
+    window = bank.window_length
+    _, sigmas, widths = (values.tolist() for values in bank.constrained())
+    ways = leaf._ways(sigmas, widths, window)
+    rates = leaf._rates(sigmas, widths, window, hop, ways)
+    n_hops = _leaf_bands._grid(hop, window, n_frames + 2 * -(-window // (2 * hop)) + -(-2 * window // hop)).n_hops
+    bands = [
+        torch.randn(batch, rates.count(rate), n_hops * rate.samples, dtype=torch.complex64)
+        for rate in sorted(set(rates))
+    ]
+    size = _leaf_pairs.segment_length(window)
+    n_differences, n_heard = (round(c * size / window) for c in (_leaf_pairs._CYCLES, _leaf_pairs._HEARD_CYCLES))
+    n_bins = size // 2 + (n_differences + 1) // 2 + 1
+    heard, others = ((n_heard + 1) * n_bins, (n_differences - n_heard) * n_bins)
+    kind = torch.bfloat16 if rough_products(torch.zeros(1, 1)) else torch.float32
+    rows = [torch.randn(batch * n_frames, n).to(k) for n, k in ((heard, torch.float32), (others, kind))]
+    weights = [torch.randn(len(ways.long), each.shape[1]).to(each.dtype) for each in rows]
+    gradient = torch.randn(len(ways.long), batch * n_frames)
+
+    def forward() -> None:
+        for band in bands:
+            torch.fft.ifft(band)
+        for left, right in zip(rows, weights, strict=True):
+            product(left, right)
+
+    def both() -> None:
+        forward()
+        for band in bands:
+            torch.fft.fft(band)
+        product(gradient, rows[0].T)
+
+    return {"floor forward": forward, "floor both": both}
 
 
 def no_gradient(layer: Callable[[Tensor], Tensor], batch: Tensor) -> interleaved.Call:
