@@ -61,13 +61,16 @@ def middle(seconds: list[float]) -> str:
     return f"{1000 * statistics.median(seconds):.3g}"
 
 
-def arguments(description: str, rounds: int, keep_pages: bool = False) -> argparse.Namespace:
+def arguments(
+    description: str, rounds: int, keep_pages: bool = False, more: argparse.ArgumentParser | None = None
+) -> argparse.Namespace:
     """The options every benchmark has: --rounds; --threads, which are set at once; --cpu-time, which is `clock`.
 
-    --keep-pages: as `restart_keeping_pages`; keep_pages is whether it does so unless told otherwise.
+    --keep-pages: as `restart_keeping_pages`; keep_pages is whether it does so unless told otherwise. more: options
+    of one benchmark, in a parser without help.
     """
     summary = description.splitlines()[0] if description else None
-    parser = argparse.ArgumentParser(description=summary)
+    parser = argparse.ArgumentParser(description=summary, parents=[] if more is None else [more])
     parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--cpu-time", action="store_true", help="seconds of the processor: for a busy machine")
