@@ -73,10 +73,11 @@ def test_the_fast_form_is_the_direct_one_on_real_clips(n_filters: int, real_data
     paths = (
         sorted((real_data / "esc10").rglob("*.ogg"))[::150]
         + sorted((real_data / "philharmonia").rglob("*_forte_*.mp3"))[::500]
+        + sorted((real_data / "fsdd").rglob("*.wav"))[::1000]  # short: bins lie far from the filters' centres
     )
     assert len(paths) >= 3
     with torch.no_grad():
-        for path in paths[:6]:
+        for path in [*paths[:4], *paths[-3:]]:
             waveform = torch.as_tensor(read(path, 16000, seconds=3.0))[None]
             expected = Leaf(n_filters, method="direct")(waveform)
             error = relative_error(Leaf(n_filters)(waveform), expected)
