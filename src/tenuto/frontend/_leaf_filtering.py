@@ -54,14 +54,14 @@ class _Filtered(torch.autograd.Function):
         of_points, of_windows = torch.empty_like(points), torch.empty_like(windows)
         for block in ctx.blocks:
             gradient, low, first = gradients[0][:, block], kept[:, block], bands.first[block]
-            of_windows[block] = _pool_windows(_power(low), gradient, bands, windows.shape[1] // bands.rate)
+            of_windows[block] = _pool_windows(low, gradient, bands, windows.shape[1] // bands.rate)
             of_power = _unpool(gradient, windows[block], bands, n_low // bands.rate)
             of_bands = torch.fft.fft(low * of_power.mul_(2), norm="forward")
             if of_spectrum is not None:
                 for i, response in enumerate(_stretch(points[block], between)):
                     of_spectrum[:, first[i] : first[i] + n_low] += of_bands[:, i] * response
             products = torch.view_as_real(_cut(spectrum, n_low, first)).mul_(torch.view_as_real(of_bands))
-            of_points[block] = _shrink((products[..., 0] + products[..., 1]).sum(0), between)
+            of_points[block] = _shrink(products.flatten(2), between)
         return of_spectrum, of_points, None, of_windows, None
 
 
@@ -75,10 +75,12 @@ def _stretch(points: Tensor, between: Tensor) -> Tensor:
     return (points.unfold(1, between.shape[0], 1) @ between).flatten(1)
 
 
-def _shrink(of_response: Tensor, between: Tensor) -> Tensor:
-    """Gradient of response (band, coarse x place) -> of points (band, coarse + taps - 1)."""
+def _shrink(products: Tensor, between: Tensor) -> Tensor:
+    """Of the response's gradient (batch, band, low bin x part) -> gradient of points (band, coarse + taps - 1)."""
     n_taps, n_places = between.shape
-    of_taps = between @ of_response.view(of_response.shape[0], -1, n_places).mT  # (band, tap, coarse)
+    of_response = products[0] if len(products) == 1 else products.sum(0)
+    by_point = of_response.view(of_response.shape[0], -1, 2 * n_places)
+    of_taps = between.repeat_interleave(2, 1) @ by_point.mT  # (band, tap, coarse); real and imaginary parts by turns
     total = of_taps.new_zeros(of_taps.shape[0], of_taps.shape[2] + n_taps - 1)
     for tap in range(n_taps):
         total[:, tap : tap + of_taps.shape[2]] += of_taps[:, tap]
@@ -90,19 +92,16 @@ def _cut(spectrum: Tensor, n_low: int, first: list[int]) -> Tensor:
     return torch.stack([spectrum[:, k : k + n_low] for k in first], 1)
 
 
-def _power(low: Tensor) -> Tensor:
-    """|low|^2, any shape."""
+def _squares(low: Tensor, rate: int) -> Tensor:
+    """low (batch, band, sample) -> squares of its real and imaginary parts by turns (batch, band, hop, 2 x rate)."""
     parts = torch.view_as_real(low)
-    squares = parts * parts
-    return squares[..., 0] + squares[..., 1]
+    return (parts * parts).view(*low.shape[:2], -1, 2 * rate)
 
 
 def _pool(low: Tensor, windows: Tensor, bands: Bands, out: Tensor) -> None:
     """|low|^2 of low (batch, band, sample) under windows (band, hops x rate) -> out (batch, band, frame)."""
-    parts = torch.view_as_real(low)
-    squares = (parts * parts).view(*low.shape[:2], -1, 2 * bands.rate)  # real and imaginary parts by turns
     both = windows.view(windows.shape[0], -1, bands.rate).repeat_interleave(2, 2)
-    shares = both @ squares.mT  # (batch, band, hops from the frame's, hop)
+    shares = both @ _squares(low, bands.rate).mT  # (batch, band, hops from the frame's, hop)
     torch.sum(_diagonals(shares, bands.n_frames), 2, out=out)
 
 
@@ -112,11 +111,12 @@ def _diagonals(shares: Tensor, n_frames: int) -> Tensor:
     return shares.as_strided((*shares.shape[:3], n_frames), (*outer, inner + hop, hop))
 
 
-def _pool_windows(power: Tensor, gradient: Tensor, bands: Bands, n_window_hops: int) -> Tensor:
-    """power (batch, band, sample), gradient (batch, band, frame) -> of windows (band, hops x rate)."""
-    hops = power.view(*power.shape[:2], -1, bands.rate)
-    heard = _heard(gradient, hops.shape[2], n_window_hops)
-    return (heard.mT @ hops).sum(0).flip(1).flatten(1)
+def _pool_windows(low: Tensor, gradient: Tensor, bands: Bands, n_window_hops: int) -> Tensor:
+    """|low|^2 of low (batch, band, sample), gradient (batch, band, frame) -> of windows (band, hops x rate)."""
+    squares = _squares(low, bands.rate)
+    heard = _heard(gradient, squares.shape[2], n_window_hops)
+    both = (heard.mT @ squares).sum(0).flip(1)  # (band, hops, 2 x rate)
+    return both.view(*both.shape[:2], bands.rate, 2).sum(-1).flatten(1)
 
 
 def _unpool(gradient: Tensor, windows: Tensor, bands: Bands, n_hops: int) -> Tensor:
