@@ -351,3 +351,25 @@ def test_bad_settings_are_refused(settings: dict[str, Any], message: str) -> Non
 def test_another_number_of_bands_is_refused_by_number() -> None:
     with pytest.raises(UsageError, match=r"has 5 bands, this DiffRes was built for 6"):
         DiffRes(6)(torch.rand(1, 5, 20))
+
+
+@pytest.mark.parametrize("options", [{}, {"algorithm1": False}, {"max": False}, {"encoding": "learnable"}])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_few_clips_at_a_time_give_what_all_at_once_do(
+    options: dict[str, object], compressed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without gradients clips are warped in groups, here of one or two; with them, all at once."""
+    generator = torch.Generator().manual_seed(3)
+    layer = DiffRes(8, 0.6, **options).eval()  # type: ignore[arg-type]
+    log_mel = torch.randn(5, 8, 40, generator=generator) * 3 - 8
+    lengths = torch.tensor([40, 17, 1, 33, 40])
+    call = (log_mel.exp(), lengths, LogCompression()) if compressed else (log_mel, lengths)
+    whole = layer(*call)
+    for n_clips in (1, 2):
+        monkeypatch.setattr("tenuto.frontend.diffres._GROUP_BYTES", n_clips * 8 * 40 * 4)
+        with torch.no_grad():
+            groups = layer(*call)
+        torch.testing.assert_close(groups.features, whole.features.detach(), rtol=1e-5, atol=2e-5)
+        torch.testing.assert_close(groups.importance, whole.importance.detach(), rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(groups.guide_loss, whole.guide_loss.detach())
+        torch.testing.assert_close(groups.activeness, whole.activeness)

@@ -42,6 +42,7 @@ class Bags:
     weight: Tensor  # (segment,) length of each; 0 where it belongs to no frame. Differentiable.
     clip_frame: Tensor  # (segment,) frame it reads, counted within its clip
     frame: Tensor  # (segment,) row of (batch x frame) it reads
+    output: Tensor  # (segment,) output row it adds to
     output_starts: Tensor  # (output row + 1,) where each output's bag starts
     n_clips: int
     n_frames: int
@@ -56,6 +57,7 @@ class Bags:
             self.weight[segments],
             self.clip_frame[segments],
             self.frame[segments] - first * self.n_frames,
+            self.output[segments] - first * rows,
             self.output_starts[first * rows : last * rows + 1] - first * n,
             last - first,
             self.n_frames,
@@ -74,7 +76,6 @@ class Bags:
 class Segments(Bags):
     """And by the frames they read."""
 
-    output: Tensor  # (segment,) output row it adds to
     frame_starts: Tensor  # (batch x (frame + 1) + 1,) where each frame's bag starts; the last of a clip is no frame
     frame_end: Tensor  # (batch x frame,) the segment with which each frame ends
     output_end: Tensor | None  # (batch, n_out) the segment with which each output ends, where it is cut out of a frame
@@ -107,11 +108,11 @@ def segments(importance: Tensor, n_out: int) -> Segments:
         weight.view(-1),
         clip_frame.view(-1),
         (clip_frame + clip * n_frames).view(-1),
+        (torch.arange(n, device=device) - frame + clip * (n_out + 1)).view(-1),
         torch.cat([starts.view(-1), end]),
         n_clips,
         n_frames,
         n_out,
-        output=(torch.arange(n, device=device) - frame + clip * (n_out + 1)).view(-1),
         frame_starts=torch.cat([frame_starts.view(-1), end]),
         frame_end=(frame_end + clip * n).view(-1),
         output_end=output_end + clip * n,
@@ -173,11 +174,11 @@ def whole_frames(importance: Tensor, n_out: int) -> Segments:
         importance.reshape(-1),
         every % n_frames,
         every,
+        (output + clip * (n_out + 1)).reshape(-1),
         torch.cat([output_starts.reshape(-1), end]),
         n_clips,
         n_frames,
         n_out,
-        output=(output + clip * (n_out + 1)).reshape(-1),
         frame_starts=torch.cat([frame_starts.reshape(-1), end]),
         frame_end=every,
         output_end=None,
