@@ -11,7 +11,7 @@ pairs of frequencies say that do not both lie within it is left to `_leaf_pairs`
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tenuto.frontend._leaf_filtering import Bands, filtered_energies
+from tenuto.frontend._remembered import Remember, made
 
 BAND_SIGMAS = 5.0  # half a short filter's band in standard deviations of the response: -108 dB
 _POOL_SIGMAS = 4.3  # the same for the window, -80 dB
@@ -60,7 +61,14 @@ def near_share(theta: Tensor, window: int) -> Tensor:
 
 
 def band_energies(
-    samples: Tensor, centers: Tensor, sigmas: Tensor, windows: Tensor, rates: list[Rate], hop: int, n_frames: int
+    samples: Tensor,
+    centers: Tensor,
+    sigmas: Tensor,
+    windows: Tensor,
+    rates: list[Rate],
+    hop: int,
+    n_frames: int,
+    remember: Remember = made,
 ) -> Tensor:
     """Energies (batch, band, frame) of the whole window, wherever the clip ends; bands in the order given.
 
@@ -76,10 +84,13 @@ def band_energies(
     bands: list[Tensor] = [samples.new_empty(0)] * len(rates)
     for rate in sorted(set(rates)):
         index = [i for i, other in enumerate(rates) if other == rate]
-        first, points = _responses(centers[index], sigmas[index], window, rate, grid)
+        first, points = remember(
+            ("bands", rate, grid, samples.dtype),
+            partial(_responses, centers[index], sigmas[index], window, rate, grid, samples.dtype),
+        )
         low_windows = windows[index] @ _resampling(window, hop, rate.samples, tail).to(windows).T
+        low_windows = low_windows.to(samples.dtype)
         of_rate = Bands([k + n_mirrored for k in first], rate.samples, n_frames)
-        points, low_windows = points.to(samples.dtype), low_windows.to(samples.dtype)
         energies = filtered_energies(spectrum, points, between, low_windows, of_rate)
         for i, values in zip(index, energies.unbind(1), strict=True):
             bands[i] = values
@@ -119,7 +130,9 @@ def _spectrum(samples: Tensor, n_fft: int, n_mirrored: int) -> Tensor:
     return torch.cat([left.conj(), half, right.conj()], 1)
 
 
-def _responses(centers: Tensor, sigmas: Tensor, window: int, rate: Rate, grid: _Grid) -> tuple[list[int], Tensor]:
+def _responses(
+    centers: Tensor, sigmas: Tensor, window: int, rate: Rate, grid: _Grid, dtype: torch.dtype
+) -> tuple[list[int], Tensor]:
     """First bin of each band, and points of responses (band, n_coarse x rate + taps - 1): Gaussians cut to `window`.
 
     Points lie n_hops / n_coarse bins apart, and begin some before the first bin, for the interpolation.
@@ -135,7 +148,7 @@ def _responses(centers: Tensor, sigmas: Tensor, window: int, rate: Rate, grid: _
     points = (taps * torch.cos(offset * t)) @ cosines - (taps * torch.sin(offset * t)) @ sines
     if rate.fades:
         points = points * near_share(place.to(taps) + offset.detach(), window)
-    return (middle.to(torch.int64) - n_low // 2).tolist(), points * (n_low / grid.n_fft)
+    return (middle.to(torch.int64) - n_low // 2).tolist(), (points * (n_low / grid.n_fft)).to(dtype)
 
 
 @lru_cache(maxsize=64)

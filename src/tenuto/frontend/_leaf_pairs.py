@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from tenuto.frontend._leaf_bands import near_share, smooth
 from tenuto.frontend._products import product, rough_products
+from tenuto.frontend._remembered import Remember, made
 
 _SEGMENT_OVER_WINDOW = 2.15  # two windows less one sample count; the rest is for the taper
 _CYCLES = 12.0  # a window: how far apart pairs may lie
@@ -66,7 +67,9 @@ def segment_spectra(samples: Tensor, taper: Tensor, window: int, hop: int, n_fra
     return spectra
 
 
-def pair_energies(spectra: Tensor, centers: Tensor, filters: Tensor, windows: Tensor) -> Tensor:
+def pair_energies(
+    spectra: Tensor, centers: Tensor, filters: Tensor, windows: Tensor, remember: Remember = made
+) -> Tensor:
     """What pairs say that are not within a filter's near share: spectra (batch, frame, bin) -> (batch, band, frame).
 
     Complex filters (band, window) and real windows (band, window), both symmetric round their middle (window odd), in
@@ -77,15 +80,25 @@ def pair_energies(spectra: Tensor, centers: Tensor, filters: Tensor, windows: Te
     heard = Pairs(-((n_differences + 1) // 2), size // 2, 0, n_heard)
     others = heard._replace(first_difference=n_heard + 1, last_difference=n_differences)
     real, imaginary = _bins(spectra.flatten(0, 1), heard.first, heard.last + n_differences)
+    weights: tuple[Tensor, Tensor] = remember(
+        ("pairs", size, real.dtype), lambda: _weights_of(centers, filters, windows, size, (heard, others), real.dtype)
+    )
+    energies: Tensor = _Pairs.apply(real, imaginary, weights[0], heard)
+    energies = energies + _Pairs.apply(real, imaginary, weights[1], others)
+    return energies.view(*spectra.shape[:2], -1).mT
+
+
+def _weights_of(
+    centers: Tensor, filters: Tensor, windows: Tensor, size: int, which: tuple[Pairs, Pairs], dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Weights (band, difference x first bin) of the pairs that parameters hear of, and of the others."""
     response: Tensor = torch.fft.fft(_around_zero(filters, size)).real  # (band, K): filters are symmetric
     theta = torch.arange(size, device=windows.device) * (2 * math.pi / size) + math.pi - centers.detach()[:, None]
-    near = response * near_share(torch.remainder(theta, 2 * math.pi) - math.pi, window)
-    response, near = response.to(real.dtype), near.to(real.dtype)
-    energies: Tensor = _Pairs.apply(real, imaginary, _pair_weights(response, near, windows, heard), heard)
+    near = response * near_share(torch.remainder(theta, 2 * math.pi) - math.pi, windows.shape[1])
+    response, near = response.to(dtype), near.to(dtype)
+    heard = _pair_weights(response, near, windows, which[0])
     with torch.no_grad():
-        weights = _pair_weights(response, near, windows, others)
-    energies = energies + _Pairs.apply(real, imaginary, weights, others)
-    return energies.view(*spectra.shape[:2], -1).mT
+        return heard, _pair_weights(response, near, windows, which[1])
 
 
 def _bins(spectrum: Tensor, first: int, last: int) -> tuple[Tensor, Tensor]:

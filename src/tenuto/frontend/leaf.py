@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from tenuto.errors import UsageError
 from tenuto.frontend import _leaf_bands, _leaf_pairs
+from tenuto.frontend._remembered import Remembered
 from tenuto.frontend.convolution import Alignment, LinedUp, direct_energies, line_up, pool, squared_modulus
 from tenuto.frontend.filterbanks import Filterbank
 from tenuto.frontend.impulse_responses import (
@@ -75,6 +76,7 @@ class Leaf(Filterbank):
         self.center = nn.Parameter(centers.float())
         self.sigma = nn.Parameter(sigmas.float().clamp(low, high))
         self.pooling_width = nn.Parameter(torch.full((n_filters,), 0.4))
+        self._remembered = Remembered()
         self.register_buffer("taper", _leaf_pairs.taper(window_length), persistent=False)
 
     def _sigma_bounds(self) -> tuple[float, float]:
@@ -103,16 +105,16 @@ class Leaf(Filterbank):
         self, lined: LinedUp, centers: Tensor, sigmas: Tensor, widths: Tensor, filters: Tensor, windows: Tensor
     ) -> Tensor:
         """Energies (batch, band, frame), right where a frame's window lies within the clip."""
-        hop, n_frames = self.hop_length, lined.n_frames
+        hop, n_frames, remember = self.hop_length, lined.n_frames, self._remembered.of(centers, sigmas, widths)
         ways = _ways(sigmas.tolist(), widths.tolist(), self.window_length)
         parts = []
         if index := ways.short + ways.long:
             rates = _rates(sigmas.tolist(), widths.tolist(), self.window_length, hop, ways)
             of_bands = centers[index], sigmas[index], windows[index]
-            parts.append(_leaf_bands.band_energies(lined.samples, *of_bands, rates, hop, n_frames))
+            parts.append(_leaf_bands.band_energies(lined.samples, *of_bands, rates, hop, n_frames, remember))
         if index := ways.long:
             spectra = _leaf_pairs.segment_spectra(lined.samples, self.taper, self.window_length, hop, n_frames)
-            far = _leaf_pairs.pair_energies(spectra, centers[index], filters[index], windows[index])
+            far = _leaf_pairs.pair_energies(spectra, centers[index], filters[index], windows[index], remember)
             parts[0] = parts[0] + F.pad(far, (0, 0, len(ways.short), 0))
         if index := ways.direct:
             samples = lined.samples.to(filters.real.dtype)

@@ -1,0 +1,61 @@
+"""What depends on parameters alone, kept from call to call while they keep their values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+T = TypeVar("T")
+Remember = Callable[[Hashable, Callable[[], Any]], Any]
+_MOST = 32  # a length of clips has its own entries
+
+
+class Remembered:
+    """`remembered.of(*parameters)(key, make)` is what `make()` gave when it was first called on these values.
+
+    Values are compared, not versions, so that no way to change a parameter is missed. With gradients everything is
+    made anew, as it is on other devices than a CPU (comparing would wait for them) and under torch.compile.
+    """
+
+    def __init__(self) -> None:
+        self._parameters: tuple[Tensor, ...] = ()
+        self._kept: dict[Hashable, Any] = {}
+
+    def of(self, *parameters: Tensor) -> Remember:
+        """-> (key, make) -> what make() returns or returned; forgets what was kept of parameters of other values."""
+        on_cpu = all(each.device.type == "cpu" for each in parameters)
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or not on_cpu:
+            return made
+        if not _equal(parameters, self._parameters):
+            self._parameters = tuple(each.detach().clone() for each in parameters)
+            self._kept = {}
+        return self._remember
+
+    def _remember(self, key: Hashable, make: Callable[[], T]) -> T:
+        kept = self._kept
+        if key not in kept:
+            if len(kept) >= _MOST:
+                kept.clear()
+            kept[key] = make()
+        value: T = kept[key]
+        return value
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Remembered:
+        return Remembered()
+
+    def __reduce__(self) -> tuple[type[Remembered], tuple[()]]:
+        return Remembered, ()
+
+
+def made(key: Hashable, make: Callable[[], T]) -> T:
+    """What make() gives, of nothing kept."""
+    return make()
+
+
+def _equal(some: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> bool:
+    return len(some) == len(others) and all(
+        a.dtype == b.dtype and torch.equal(a, b) for a, b in zip(some, others, strict=True)
+    )
