@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from oracles import importance as oracle
 from tenuto import UsageError
+from tenuto.frontend import importance
 from tenuto.frontend.importance import (
     FrameImportance,
     ResConv1d,
@@ -65,6 +66,25 @@ def test_network_is_each_clip_by_itself_with_common_statistics(training: bool, d
     logits = network(batch, valid)
     for row, clip in zip(logits, expected, strict=True):
         assert_close(row[: clip.shape[1]], clip[0], "float64")
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("lengths", [(40, 3, 11), (40, 39, 38), (1, 1, 40), (0, 40, 5)])
+def test_clips_end_to_end_are_the_padded_batch(
+    monkeypatch: pytest.MonkeyPatch, lengths: tuple[int, ...], training: bool
+) -> None:
+    network = unsettled(FrameImportance(8, dilation=2)).double().train(training)
+    batch, valid = batch_with_mask([torch.randn(8, n, dtype=torch.float64) for n in lengths])
+    answers = []
+    for below in (-1.0, 100.0):  # never, always
+        monkeypatch.setattr(importance, "_PACKED_BELOW", below)
+        spectrogram = batch.clone().requires_grad_()
+        logits = copy.deepcopy(network)(spectrogram, valid)
+        logits.square().sum().backward()
+        answers.append((logits.detach(), spectrogram.grad))
+    for padded, packed in zip(*answers, strict=True):
+        assert_close(packed, padded, "float64")
+    assert (answers[1][0].masked_select(~valid) == 0).all()
 
 
 def test_block_is_each_clip_by_itself_with_common_statistics() -> None:
