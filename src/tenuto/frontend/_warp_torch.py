@@ -188,6 +188,9 @@ def whole_frames(importance: Tensor, n_out: int) -> Segments:
 def weighted_sum(frames: Tensor, cuts: Bags) -> Tensor:
     """frames (batch, band, frame), or (1, band, frame) for all clips alike -> X W^T: (batch, band, n_out)."""
     shared = frames.shape[0] == 1 and cuts.n_clips > 1
+    if not torch.is_grad_enabled():
+        frame = cuts.clip_frame if shared else cuts.frame
+        return _from_rows(bag_sum(_rows(frames), frame, cuts.output_starts, cuts.weight.to(frames.dtype)), cuts)
     sums = _WeightedSum.apply(_rows(frames), cuts.weight.to(frames.dtype), cuts, shared)
     return _from_rows(sums, cuts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -94,12 +95,12 @@ class DiffRes(Resolution):
         importance = self._importance(spectrogram, kept)
         warp = Warp(importance, n_out, algorithm1=self.algorithm1)
         groups = _groups(spectrogram.compressed)
-        if len(groups) == 1:
-            features, log_energy = self._features(spectrogram, warp, kept)
+        if groups is None:
+            features, energy = self._features(spectrogram, warp, kept)
         else:
-            features, log_energy = self._features_of_groups(spectrogram, warp, kept, groups)
+            features, energy = self._features_of_groups(spectrogram, warp, kept, groups)
         importance = importance.to(features.dtype)
-        empty = log_energy < math.log(self.epsilon) if empty is None else empty
+        empty = spectrogram.log_energy(energy) < math.log(self.epsilon) if empty is None else empty
         loss, active = self._measures(spectrogram, importance, kept, empty)
         return ResolutionOutput(mask_kept(features.mT, kept, spectrogram.lengths), kept, importance, loss, active)
 
@@ -115,33 +116,41 @@ class DiffRes(Resolution):
     def _features_of_groups(
         self, spectrogram: Spectrogram, warp: Warp, kept: Tensor, groups: list[slice]
     ) -> tuple[Tensor, Tensor]:
-        """As `_features`, group after group, without gradients."""
+        """As `_features`, group after group, without gradients, in the same room for all of what is warped."""
         n_clips, n_bands, n_frames = spectrogram.compressed.shape
         features = spectrogram.compressed.new_empty(n_clips, self.n_channels, warp.n_out, n_bands)
-        log_energy = features.new_empty(n_clips, n_frames)
+        energy = features.new_empty(n_clips, n_frames)
+        room = features.new_empty(groups[0].stop, n_frames, n_bands).mT
         for clips in groups:
-            into = (features[clips], log_energy[clips])
-            self._features(spectrogram.part(clips), warp.part(clips), kept[clips], into)
-        return features, log_energy
+            places = [channel.mT for channel in features[clips].unbind(1)]
+            part, frames = spectrogram.part(clips), room[: clips.stop - clips.start]
+            frames = part.to_warp(frames)
+            energy[clips] = part.energy(frames)
+            self._channels(part, frames, warp.part(clips), kept[clips], places)
+        return features, energy
 
-    def _features(
-        self, spectrogram: Spectrogram, warp: Warp, kept: Tensor, into: tuple[Tensor, Tensor] | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Finished channels (batch, channel, n_out, band), as they lie in memory, and log energies (batch, frame)."""
-        frames, channels = spectrogram.to_warp(), []
-        log_energy = spectrogram.log_energy(frames)
+    def _features(self, spectrogram: Spectrogram, warp: Warp, kept: Tensor) -> tuple[Tensor, Tensor]:
+        """Finished channels (batch, channel, n_out, band), as they lie in memory, and energies (batch, frame)."""
+        frames = spectrogram.to_warp()
+        channels = self._channels(spectrogram, frames, warp, kept, [None] * self.n_channels)
+        return torch.stack([channel.mT for channel in channels], dim=1), spectrogram.energy(frames)
+
+    def _channels(
+        self, spectrogram: Spectrogram, frames: Tensor, warp: Warp, kept: Tensor, places: Sequence[Tensor | None]
+    ) -> list[Tensor]:
+        """Finished channels, each (batch, band, n_out), in their `places`."""
         if self.max:
             mean, largest = warp.mean_and_max(frames)
             unscaled = (spectrogram.lengths_or_full.to(largest.dtype) / kept.clamp_min(1))[:, None, None]
-            channels = [spectrogram.finish(mean, kept)] if self.mean else []
             largest = largest * unscaled if torch.is_grad_enabled() else largest.mul_(unscaled)
-            channels.append(spectrogram.finish(largest, kept))
+            warped = [mean, largest] if self.mean else [largest]
         else:
-            channels.append(spectrogram.finish(warp.mean(frames), kept))
+            warped = [warp.mean(frames)]
+        channels = [spectrogram.finish(x, kept, place) for x, place in zip(warped, places, strict=False)]
         if self.encoding != "none":
-            channels.append(self._encode(warp, frames))
-        features = torch.stack([channel.mT for channel in channels], dim=1, out=None if into is None else into[0])
-        return features, log_energy if into is None else into[1].copy_(log_energy)
+            encoding = self._encode(warp, frames)
+            channels.append(encoding if places[-1] is None else places[-1].copy_(encoding))
+        return channels
 
     def _encode(self, warp: Warp, frames: Tensor) -> Tensor:
         """E W^T: where in time each output lies, and how far it reaches; (batch, band, n_out)."""
@@ -179,15 +188,15 @@ def position_encoding(n_bands: int, n_frames: int, device: torch.device) -> Tens
         return torch.sin(phase).float().mT  # in memory a frame's bands lie together, as the warp likes it
 
 
-def _groups(spectrogram: Tensor) -> list[slice]:
+def _groups(spectrogram: Tensor) -> list[slice] | None:
     """Clips of a spectrogram (batch, band, frame) that are warped together: on a CPU, as many as stay in the cache.
 
-    With gradients, or on another device, or in a graph: all.
+    With gradients, or on another device, or in a graph, None: all, and nothing is written into its place.
     """
     n_clips, n_bands, n_frames = spectrogram.shape
     if torch.is_grad_enabled() or not eager_on_cpu(spectrogram):
-        return [slice(0, n_clips)]
-    n_group = max(1, _GROUP_BYTES // (n_bands * n_frames * spectrogram.element_size()))
+        return None
+    n_group = max(1, min(n_clips, _GROUP_BYTES // (n_bands * n_frames * spectrogram.element_size())))
     return [slice(first, min(first + n_group, n_clips)) for first in range(0, n_clips, n_group)]
 
 

@@ -43,16 +43,23 @@ class Spectrogram(ABC):
         return _Energies(compression(spectrogram, lengths), lengths, spectrogram, compression)
 
     @abstractmethod
-    def to_warp(self) -> Tensor:
-        """What is warped: (batch, band, frame) >= 0."""
+    def to_warp(self, room: Tensor | None = None) -> Tensor:
+        """What is warped: (batch, band, frame) >= 0; without gradients in `room`, where it has to be worked out."""
 
     @abstractmethod
-    def log_energy(self, to_warp: Tensor) -> Tensor:
-        """Log of the root-mean-square energy over bands, given what is warped: (batch, frame). No gradient."""
+    def energy(self, to_warp: Tensor) -> Tensor:
+        """Root-mean-square energy over bands, given what is warped: (batch, frame). No gradient."""
 
     @abstractmethod
-    def finish(self, warped: Tensor, kept: Tensor) -> Tensor:
-        """warped (batch, band, kept), which is not needed again, kept lengths (batch,) -> finished features."""
+    def log_energy(self, energy: Tensor) -> Tensor:
+        """Logarithm of `energy` (batch, frame), on the scale of the spectrogram that came in."""
+
+    @abstractmethod
+    def finish(self, warped: Tensor, kept: Tensor, into: Tensor | None = None) -> Tensor:
+        """warped (batch, band, kept), which is not needed again, kept lengths (batch,) -> finished features.
+
+        Without gradients `into` a tensor of the same shape.
+        """
 
     @abstractmethod
     def part(self, clips: slice) -> Spectrogram:
@@ -76,14 +83,18 @@ class _Energies(Spectrogram):
     energies: Tensor
     compression: Compression
 
-    def to_warp(self) -> Tensor:
+    def to_warp(self, room: Tensor | None = None) -> Tensor:
         return self.compressed if self.compression.along_time else self.energies
 
-    def log_energy(self, to_warp: Tensor) -> Tensor:
-        return frame_energy(self.energies.detach()).log()
+    def energy(self, to_warp: Tensor) -> Tensor:
+        return frame_energy(self.energies.detach())
 
-    def finish(self, warped: Tensor, kept: Tensor) -> Tensor:
-        return warped if self.compression.along_time else self.compression(warped, kept)
+    def log_energy(self, energy: Tensor) -> Tensor:
+        return energy.log()
+
+    def finish(self, warped: Tensor, kept: Tensor, into: Tensor | None = None) -> Tensor:
+        finished = warped if self.compression.along_time else self.compression(warped, kept)
+        return finished if into is None else into.copy_(finished)
 
     def part(self, clips: slice) -> Spectrogram:
         lengths = None if self.lengths is None else self.lengths[clips]
@@ -100,19 +111,23 @@ class _LogMel(Spectrogram):
     log_mel: Tensor
     octaves: Tensor
 
-    def to_warp(self) -> Tensor:
-        above_peak = torch.add(-self.octaves, self.log_mel, alpha=1 / _LOG_2)
+    def to_warp(self, room: Tensor | None = None) -> Tensor:
+        above_peak = torch.add(-self.octaves, self.log_mel, alpha=1 / _LOG_2, out=room)
         if self.valid is not None:
             above_peak = above_peak.masked_fill_(~self.valid[:, None], -torch.inf)
         return above_peak.exp2_()
 
-    def log_energy(self, to_warp: Tensor) -> Tensor:
-        return frame_energy(to_warp.detach()).log() + self.octaves[:, 0].detach() * _LOG_2
+    def energy(self, to_warp: Tensor) -> Tensor:
+        return frame_energy(to_warp.detach())
 
-    def finish(self, warped: Tensor, kept: Tensor) -> Tensor:
+    def log_energy(self, energy: Tensor) -> Tensor:
+        return energy.log() + self.octaves[:, 0].detach() * _LOG_2
+
+    def finish(self, warped: Tensor, kept: Tensor, into: Tensor | None = None) -> Tensor:
         if torch.is_grad_enabled():
             return warped.clamp_min(_FLOOR).log() + self.octaves * _LOG_2
-        return log_(warped.clamp_min_(_FLOOR)).add_(self.octaves, alpha=_LOG_2)
+        above_peak = log_(warped.clamp_min_(_FLOOR))
+        return torch.add(above_peak, self.octaves, alpha=_LOG_2, out=above_peak if into is None else into)
 
     def part(self, clips: slice) -> Spectrogram:
         lengths = None if self.lengths is None else self.lengths[clips]
