@@ -373,3 +373,18 @@ def test_a_few_clips_at_a_time_give_what_all_at_once_do(
         torch.testing.assert_close(groups.importance, whole.importance.detach(), rtol=1e-6, atol=1e-6)
         torch.testing.assert_close(groups.guide_loss, whole.guide_loss.detach())
         torch.testing.assert_close(groups.activeness, whole.activeness)
+
+
+@pytest.mark.parametrize("loudness", [1.0, 200.0])
+def test_large_clips_without_gradients_are_read_once_and_floored_alike(loudness: float) -> None:
+    """2,100 frames of 128 bands are a megabyte: log(0), a silent clip, and values far below the peak."""
+    generator = torch.Generator().manual_seed(4)
+    log_mel = torch.randn(3, 128, 2100, generator=generator) * 3 * loudness - 8
+    log_mel[1, 5, 7], log_mel[2] = -torch.inf, -torch.inf
+    layer = DiffRes(128, 0.75).eval()
+    with torch.no_grad():
+        once = layer(log_mel)
+    twice = layer(log_mel)
+    assert once.features.isfinite().all()
+    torch.testing.assert_close(once.features, twice.features.detach(), rtol=1e-5, atol=2e-3 if loudness > 1 else 2e-5)
+    torch.testing.assert_close(once.importance, twice.importance.detach(), rtol=1e-5, atol=1e-5)

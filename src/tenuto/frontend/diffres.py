@@ -28,7 +28,7 @@ from tenuto.frontend.warp import Warp
 
 Encoding = Literal["sinusoidal", "learnable", "none"]
 Rescaling = Literal["exact", "paper"]
-_GROUP_BYTES = 2**20  # of spectrogram
+_GROUP_BYTES = 2**21  # of spectrogram
 _POSITIONS_PER_RADIAN = 10000.0  # the slowest sinusoid of Vaswani and others, section 3.5
 
 

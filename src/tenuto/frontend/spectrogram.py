@@ -18,6 +18,7 @@ from tenuto.frontend.lengths import eager_on_cpu, full_lengths, length_mask
 _FLOOR = 1e-20
 _LOWEST_PEAK = -1e4
 _LOG_2 = math.log(2)
+_LARGE_CLIP = 2**18  # values: 1 MB; smaller clips stay in the cache between two reductions, and these are fewer
 
 
 @dataclass(frozen=True)
@@ -135,11 +136,25 @@ class _LogMel(Spectrogram):
 
 
 def _log_mel(log_mel: Tensor, lengths: Tensor | None) -> Spectrogram:
+    at_once = eager_on_cpu(log_mel) and lengths is None and not torch.is_grad_enabled()
+    if at_once and log_mel[0].numel() >= _LARGE_CLIP:
+        lowest, peak = _extremes(log_mel)
+        octaves = peak.clamp_min_(_LOWEST_PEAK) / _LOG_2
+        enough = bool((lowest >= peak + math.log(_FLOOR)).all())
+        compressed = log_mel if enough else torch.maximum(log_mel, peak + math.log(_FLOOR))
+        return _LogMel(compressed, None, log_mel, octaves)
     loudest = log_mel.amax(1, keepdim=True)  # (batch, 1, frame)
     if lengths is not None:
         loudest = loudest.masked_fill(~length_mask(lengths, log_mel.shape[-1])[:, None], -torch.inf)
     peak = loudest.amax(2, keepdim=True).clamp_min(_LOWEST_PEAK)
     return _LogMel(_floored(log_mel, peak + math.log(_FLOOR)), lengths, log_mel, peak / _LOG_2)
+
+
+def _extremes(log_mel: Tensor) -> tuple[Tensor, Tensor]:
+    """Smallest and largest value of each clip (batch, band, frame), each (batch, 1, 1), read in one pass."""
+    pairs = [torch.stack(torch.aminmax(clip)) for clip in log_mel.mT]
+    lowest, largest = torch.stack(pairs, 1)[..., None, None]
+    return lowest, largest
 
 
 def _floored(log_mel: Tensor, floor: Tensor) -> Tensor:
