@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import time
 from functools import partial
 
 import pytest
@@ -13,11 +12,9 @@ from tenuto.inference.timing import Spread, Timing, shown, time_in_turns
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """A clock that only the calls move: what they cost does not depend on the machine."""
-    now = [0.0]
-    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
-    return now
+def clock() -> list[float]:
+    """What a clock shows that only the calls move: what they cost does not depend on the machine."""
+    return [0.0]
 
 
 def test_every_candidate_has_its_turn_in_every_round(clock: list[float]) -> None:
@@ -28,7 +25,7 @@ def test_every_candidate_has_its_turn_in_every_round(clock: list[float]) -> None
         clock[0] += seconds
 
     calls = {"slow": partial(call, "slow", 2.0), "quick": partial(call, "quick", 0.1)}
-    found = time_in_turns(calls, 3)
+    found = time_in_turns(calls, 3, clock=lambda: clock[0])
     once = ["slow", "quick"]
     assert turns == [*once, "quick", *(["slow", "quick", "quick"] * 3)], "a short call follows an untimed one"
     assert found["slow"].seconds == pytest.approx((2.0,) * 3)
@@ -42,11 +39,11 @@ def test_a_very_short_call_is_repeated_for_the_clock(clock: list[float]) -> None
         n_calls[0] += 1
         clock[0] += 1e-4
 
-    found = time_in_turns({"short": call}, 2)
+    found = time_in_turns({"short": call}, 2, clock=lambda: clock[0])
     assert n_calls[0] == 2 + 2 * (1 + 50), "5 ms"
     assert found["short"].seconds == pytest.approx((1e-4,) * 2)
     n_calls[0] = 0
-    time_in_turns({"short": call}, 2, short_seconds=0)
+    time_in_turns({"short": call}, 2, short_seconds=0, clock=lambda: clock[0])
     assert n_calls[0] == 3
 
 
@@ -56,7 +53,7 @@ def test_what_the_first_call_costs_does_not_count(clock: list[float]) -> None:
     def call() -> None:
         clock[0] += next(costs)
 
-    assert time_in_turns({"compiled": call}, 2)["compiled"].seconds == (1.0, 1.0)
+    assert time_in_turns({"compiled": call}, 2, clock=lambda: clock[0])["compiled"].seconds == (1.0, 1.0)
 
 
 def test_the_rubbish_of_one_is_not_collected_in_the_time_of_another() -> None:

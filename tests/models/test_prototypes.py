@@ -125,7 +125,7 @@ def test_prototypes_are_saved_with_the_weights(tmp_path: Path) -> None:
     save(classifier, tmp_path)
     with torch.no_grad():
         again = load(tmp_path)(waveforms, lengths).logits
-    assert torch.equal(again, classifier(waveforms, lengths).logits)
+        assert torch.equal(again, classifier(waveforms, lengths).logits)
 
 
 def test_embeddings_are_of_prototypes_alone() -> None:

@@ -76,9 +76,7 @@ def time_in_turns(
         clock: `time.process_time` for the processor's time, in which other programs do not count.
     """
     seconds: dict[str, list[float]] = {name: [] for name in calls}
-    usual = {
-        name: _timed(call, device, 1, clock) for name, call in calls.items()
-    }  # compiles, allocates, finds its kernels
+    usual = {name: _timed(call, device, 1, clock) for name, call in calls.items()}  # compiles, finds its kernels
     for name in [name for name in calls if usual[name] < short_seconds]:
         usual[name] = _timed(calls[name], device, 1, clock)
     gc.collect()
