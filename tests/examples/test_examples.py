@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pytest
 import soundfile
+import torch.fx.experimental._config
 
 from inference.material import LABELS, RATE_HZ, make_model, sound
 from tenuto.inference.export import export
@@ -45,6 +46,8 @@ def test_a_series_that_is_not_sound(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_exported_model_without_tenuto(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
+    if not hasattr(torch.fx.experimental._config, "backed_size_oblivious"):
+        pytest.skip("this PyTorch is too old for export of any batch and length")
     files = [str(tmp_path / f"{seed}.wav") for seed in range(2)]
     for seed, file in enumerate(files):
         soundfile.write(file, sound(0.5 + seed, seed=seed), RATE_HZ, subtype="FLOAT")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from importlib.util import find_spec
 from types import ModuleType
 
@@ -106,6 +107,8 @@ def test_in_the_interpreter() -> None:
     """All of the above without a GPU."""
     if INTERPRETED:
         pytest.skip("this is the interpreter")
+    if tuple(map(int, version("triton").split(".")[:2])) < (3, 3):
+        pytest.skip("this Triton is too old for the kernels")
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__]
     ended = subprocess.run(command, env=os.environ | {"TRITON_INTERPRET": "1"}, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout[-3000:]
@@ -113,9 +116,23 @@ def test_in_the_interpreter() -> None:
 
 
 @pytest.mark.skipif(INTERPRETED, reason="the door is tested outside of the interpreter")
+def test_with_an_old_triton_it_is_the_pytorch_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    triton = pytest.importorskip("triton")
+    monkeypatch.setattr(triton, "__version__", "3.2.0")
+    monkeypatch.delitem(sys.modules, "tenuto.frontend._warp_triton", raising=False)
+    monkeypatch.delattr("tenuto.frontend._warp_triton", raising=False)
+    door._triton.cache_clear()
+    try:
+        assert door._triton() is None
+    finally:
+        door._triton.cache_clear()
+
+
+@pytest.mark.skipif(INTERPRETED, reason="the door is tested outside of the interpreter")
 def test_without_triton_it_is_the_pytorch_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "triton", None)
     monkeypatch.delitem(sys.modules, "tenuto.frontend._warp_triton", raising=False)
+    monkeypatch.delattr("tenuto.frontend._warp_triton", raising=False)
     door._triton.cache_clear()
     try:
         assert door._triton() is None

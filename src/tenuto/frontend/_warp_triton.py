@@ -19,6 +19,10 @@ from torch.autograd.function import once_differentiable
 from tenuto.frontend import _warp_torch
 from tenuto.frontend._warp_torch import Segments, segments, whole_frames
 
+OLDEST = (3, 3)
+if tuple(map(int, triton.__version__.split(".")[:2])) < OLDEST:
+    raise ImportError(f"Triton {triton.__version__}: wanted 3.3 or newer")
+
 __all__ = ["segments", "weighted_sum", "weighted_sum_and_max", "whole_frames"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TypeVar
 
 import torch
@@ -44,6 +45,10 @@ def check_reduction(reduction: float) -> None:
     """Raises UsageError unless `reduction` lies in [0, 1)."""
     if not 0 <= reduction < 1:
         raise UsageError(f"reduction is {reduction}; wanted a share of frames to save, from 0 up to below 1")
+
+
+# Whether torch.export traces the call: before PyTorch 2.7 there is no telling it from torch.compile.
+is_exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
 
 
 def eager_on_cpu(tensor: Tensor) -> bool:

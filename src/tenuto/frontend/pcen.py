@@ -13,7 +13,7 @@ from tenuto.errors import UsageError
 from tenuto.frontend._pcen_export import recur
 from tenuto.frontend.compression import Compression
 from tenuto.frontend.impulse_responses import project
-from tenuto.frontend.lengths import check_lengths, length_mask
+from tenuto.frontend.lengths import check_lengths, is_exporting, length_mask
 
 _ENERGY_FLOOR = 1e-5  # LEAF floors what its filterbank says before PCEN sees it
 _DELTA_MIN = 1e-4  # delta ** (1 / root) has no slope at 0, and none below (the published layer's NaN)
@@ -26,7 +26,7 @@ def smooth(energies: Tensor, coefficient: Tensor, before: Tensor, floor: float =
 
     coefficient s (band,) in [0, 1]; before (batch, band): M of the frame before the first.
     """
-    if torch.compiler.is_exporting():
+    if is_exporting():
         return recur(energies, coefficient, 1 - coefficient, before) + floor
     return _recur(energies, coefficient, 1 - coefficient, before, floor)
 

@@ -13,7 +13,7 @@ from tenuto.errors import UsageError
 from tenuto.frontend.compression import Compression
 from tenuto.frontend.filterbanks import Filterbank
 from tenuto.frontend.importance import EMPTY_BELOW, ResConv1d
-from tenuto.frontend.lengths import IntOrTensor, check_lengths, check_reduction, length_mask, n_kept
+from tenuto.frontend.lengths import IntOrTensor, check_lengths, check_reduction, is_exporting, length_mask, n_kept
 from tenuto.frontend.spectrogram import Spectrogram
 from tenuto.frontend.warp import Warp
 
@@ -88,7 +88,7 @@ class Resolution(nn.Module, ABC):
     def kept_of(self, spectrogram: Spectrogram) -> tuple[Tensor, int]:
         """Kept frames of each clip, int64 (batch,), and the largest of them, which the features have."""
         kept = self.kept(spectrogram.lengths_or_full)
-        if spectrogram.lengths is None or torch.compiler.is_exporting():
+        if spectrogram.lengths is None or is_exporting():
             return kept, self.kept(spectrogram.compressed.shape[-1])  # of the shape: nothing waits for a device
         return kept, max(1, int(kept.max()))
 
@@ -102,7 +102,7 @@ class FullResolution(Resolution):
     def resolve(self, spectrogram: Spectrogram, empty: Tensor | None) -> ResolutionOutput:
         """All frames, compressed, zero beyond the clip, and no longer than the longest clip."""
         frames = spectrogram.lengths_or_full
-        every = spectrogram.lengths is None or torch.compiler.is_exporting()
+        every = spectrogram.lengths is None or is_exporting()
         n_out = spectrogram.compressed.shape[-1] if every else max(1, int(frames.max()))
         return _plain_output(spectrogram.compressed[..., :n_out], frames, spectrogram, None)
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from tenuto.errors import UsageError
 from tenuto.frontend import _warp_export, _warp_torch
+from tenuto.frontend.lengths import is_exporting
 
 Aggregate = Literal["mean", "max"]
 
@@ -83,7 +84,7 @@ class Warp:
 
 def _kernel_for(importance: Tensor) -> Any:
     """The module that warps it: Triton's on CUDA where Triton is there, PyTorch's everywhere else."""
-    if torch.compiler.is_exporting():
+    if is_exporting():
         return _warp_export
     fused = _triton() if importance.is_cuda and not torch.compiler.is_compiling() else None
     return fused or _warp_torch

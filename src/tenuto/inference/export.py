@@ -126,6 +126,8 @@ def _write(classifier: Classifier, facts: dict[str, str], path: Path, suffix: st
     """Traces, converts and writes; -> what the file answers. WorkError where that cannot be."""
     from torch.fx.experimental import _config
 
+    if not hasattr(_config, "backed_size_oblivious"):
+        raise WorkError(f"PyTorch {torch.__version__} is too old to export any batch and length: pip install -U torch")
     no_cases: Any = _config  # a batch of one and a clip of one frame are no cases of their own
     try:
         with torch.no_grad(), warnings.catch_warnings(), no_cases.patch(backed_size_oblivious=True):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tenuto.errors import UsageError
-from tenuto.frontend.lengths import largest_of, length_mask, scale_lengths
+from tenuto.frontend.lengths import is_exporting, largest_of, length_mask, scale_lengths
 from tenuto.models.normalize import MaskedBatchNorm
 from tenuto.models.timm_models import create
 
@@ -178,7 +178,7 @@ class TimmBackbone(Backbone):
             features = self.input_norm(features, lengths)
         n_bands, n_kept = features.shape[-2:]
         more = (0, self._padded(n_kept) - n_kept, 0, self._padded(n_bands) - n_bands)
-        if torch.compiler.is_exporting():
+        if is_exporting():
             return self._features(F.pad(features, more))
         return self._features(_as_liked(F.pad(features, more) if any(more) else features))
 
