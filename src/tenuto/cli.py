@@ -44,6 +44,7 @@ class Verb:
 
 
 def train_arguments(parser: ArgumentParser) -> None:
+    """Arguments of `tenuto train`."""
     parser.add_argument("source", help="folder of class folders, CSV of clips, or a data set in its published layout")
     _layout(parser)
     parser.add_argument("--recipe", help="YAML file, or the name of one of tenuto's own", default=None)
@@ -76,6 +77,7 @@ def train(args: Namespace) -> Outcome:
 
 
 def evaluate_arguments(parser: ArgumentParser) -> None:
+    """Arguments of `tenuto evaluate`."""
     parser.add_argument("model", help="run folder, model folder or model.json")
     parser.add_argument("source", help="clips with labels, as for train")
     _layout(parser)
@@ -95,6 +97,7 @@ def evaluate(args: Namespace) -> Outcome:
 
 
 def data_arguments(parser: ArgumentParser) -> None:
+    """Arguments of `tenuto data` and of its actions."""
     actions = parser.add_subparsers(
         dest="action", metavar="list | check | prepare | make", required=True, parser_class=_Parser
     )

@@ -116,21 +116,12 @@ def test_in_the_interpreter() -> None:
 
 
 @pytest.mark.skipif(INTERPRETED, reason="the door is tested outside of the interpreter")
-def test_with_an_old_triton_it_is_the_pytorch_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    triton = pytest.importorskip("triton")
-    monkeypatch.setattr(triton, "__version__", "3.2.0")
-    monkeypatch.delitem(sys.modules, "tenuto.frontend._warp_triton", raising=False)
-    monkeypatch.delattr("tenuto.frontend._warp_triton", raising=False)
-    door._triton.cache_clear()
-    try:
-        assert door._triton() is None
-    finally:
-        door._triton.cache_clear()
-
-
-@pytest.mark.skipif(INTERPRETED, reason="the door is tested outside of the interpreter")
-def test_without_triton_it_is_the_pytorch_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "triton", None)
+@pytest.mark.parametrize("what", ["too old", "missing"])
+def test_without_a_triton_that_serves_it_is_the_pytorch_path(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if what == "missing":
+        monkeypatch.setitem(sys.modules, "triton", None)
+    else:
+        monkeypatch.setattr(pytest.importorskip("triton"), "__version__", "3.2.0")
     monkeypatch.delitem(sys.modules, "tenuto.frontend._warp_triton", raising=False)
     monkeypatch.delattr("tenuto.frontend._warp_triton", raising=False)
     door._triton.cache_clear()

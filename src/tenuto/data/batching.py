@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
 from tenuto.data.augment import mixup
 from tenuto.data.batch import Batch, Item, collate
 from tenuto.data.dataset import ClipDataset
-from tenuto.data.sampling import EqualLengthBatches, TrainBatches, class_balanced_weights
+from tenuto.data.sampling import EqualLengthBatches, Pick, TrainBatches, class_balanced_weights
 from tenuto.errors import WorkError
 
 __all__ = [
@@ -117,7 +117,7 @@ def train_loader(
     lengths = dataset.lengths if bucketed and dataset.n_fixed is None else None
     weights = class_balanced_weights(dataset.targets) if balanced else None
     batches = TrainBatches(len(dataset), batch_size, seed, lengths, weights)
-    return _loader(dataset, batches, workers, pin_memory, MixingCollate(mixup), persistent=True)
+    return batch_loader(dataset, batches, workers, pin_memory, MixingCollate(mixup), persistent=True)
 
 
 def evaluation_loader(
@@ -135,17 +135,19 @@ def evaluation_loader(
         workers, pin_memory: as for `train_loader`.
     """
     batches = EqualLengthBatches(dataset.lengths, batch_size, kept)
-    return _loader(dataset, batches, workers, pin_memory, MixingCollate(), persistent=False)
+    return batch_loader(dataset, batches, workers, pin_memory, MixingCollate(), persistent=False)
 
 
-def _loader(
+def batch_loader(
     dataset: ClipDataset,
-    batches: TrainBatches | EqualLengthBatches,
+    batches: Sampler[list[Pick]],
     workers: int,
     pin_memory: bool,
     collate_items: MixingCollate,
+    *,
     persistent: bool,
 ) -> ClipLoader:
+    """The loader of batches that are chosen already; `persistent`: its processes stay for the next epoch."""
     dataset.preload()  # before processes start that would each do it for themselves
     return ClipLoader(
         dataset,

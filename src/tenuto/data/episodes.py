@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import Sampler
 
-from tenuto.data.batching import ClipDataset, ClipLoader, MixingCollate
+from tenuto.data.batching import ClipDataset, ClipLoader, MixingCollate, batch_loader
 from tenuto.data.sampling import Pick
 from tenuto.errors import UsageError
 
@@ -69,12 +69,4 @@ def episode_loader(
     dataset: ClipDataset, batches: EpisodeBatches, workers: int = 0, pin_memory: bool = False
 ) -> ClipLoader:
     """The episodes for training; `workers` and `pin_memory` as for `data.batching.train_loader`."""
-    dataset.preload()  # before processes start that would each do it for themselves
-    return ClipLoader(
-        dataset,
-        batch_sampler=batches,
-        num_workers=workers,
-        collate_fn=MixingCollate(),
-        pin_memory=pin_memory,
-        persistent_workers=workers > 0,
-    )
+    return batch_loader(dataset, batches, workers, pin_memory, MixingCollate(), persistent=True)
