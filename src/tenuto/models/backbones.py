@@ -142,7 +142,7 @@ class _Block(nn.Module):
 
 
 def _as_liked(features: Tensor) -> Tensor:
-    """The same features, on a CPU with a pixel's channels together: 4 to 29 % faster (benchmarks/backbone_layout.py)."""
+    """The same features, on a CPU a pixel's channels together: 4 to 29 % faster (benchmarks/backbone_layout.py)."""
     return features.clone(memory_format=torch.channels_last) if features.device.type == "cpu" else features
 
 
