@@ -14,7 +14,7 @@ from oracles import importance as loss_oracle
 from tenuto import AvgPool, ChangeHop, ConvAvgPool, DiffRes, Frontend, LogCompression, MelSpectrogram
 from tenuto.frontend.compression import Compression, LayerNorm
 from tenuto.frontend.importance import frame_energy
-from tenuto.frontend.resolution import Resolution, ResolutionOutput
+from tenuto.frontend.resolution import FullResolution, Resolution, ResolutionOutput
 from tenuto.frontend.spec_augment import SpecAugment
 from tolerances import assert_close
 from trials import TRIALS, Outcome, Subject, pad, unsettled
@@ -81,6 +81,27 @@ def test_features_are_the_resolution_of_the_energies() -> None:
     assert_close(actual.importance, expected.importance, "exact")
 
 
+@pytest.mark.parametrize("compression", [LogCompression(), LogCompression(1e4, 1), LogCompression(learnable=True)])
+@pytest.mark.parametrize("resolution", [None, AvgPool(), ChangeHop(), DiffRes(N_BANDS)])
+@pytest.mark.parametrize("lengths", [None, torch.tensor([900, 333])])
+def test_without_gradients_energies_may_be_overwritten_and_nothing_changes(
+    compression: LogCompression, resolution: Resolution | None, lengths: Tensor | None
+) -> None:
+    frontend, waveforms = Frontend(bank(), resolution, compression).eval(), noise(2, 900)
+    expected, before = frontend(waveforms, lengths).features.detach(), waveforms.clone()
+    with torch.no_grad():
+        assert_close(frontend(waveforms, lengths).features, expected, "float32")
+    assert_close(waveforms, before, "exact")
+
+
+def test_energies_that_a_caller_holds_are_never_overwritten() -> None:
+    energies = noise(2, 40 * N_BANDS).view(2, N_BANDS, 40).square()
+    before = energies.clone()
+    with torch.no_grad():
+        FullResolution()(energies, None, LogCompression())
+    assert_close(energies, before, "exact")
+
+
 @pytest.mark.parametrize(("reduction", "hop_length"), [(0.75, 640), (0.5, 320), (0.25, 213), (0.0, 160)])
 def test_change_hop_is_the_filterbank_at_the_larger_hop(reduction: float, hop_length: int) -> None:
     waveforms = noise(1, 16000)
@@ -116,6 +137,7 @@ class Watching(Resolution):
         lengths: Tensor | None = None,
         compression: Compression | None = None,
         empty: Tensor | None = None,
+        overwrite: bool = False,
     ) -> ResolutionOutput:
         self.seen = (spectrogram, lengths, compression, empty)
         zero = torch.zeros(())

@@ -31,6 +31,11 @@ class Compression(nn.Module, ABC):
     def forward(self, energies: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Energies (batch, band, frame) >= 0, lengths (batch,) in frames -> compressed (batch, band, frame)."""
 
+    def overwrite(self, energies: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """As `forward`, of energies that nobody reads again: they may become the result. Without gradients."""
+        compressed: Tensor = self(energies, lengths)
+        return compressed
+
 
 class LogCompression(Compression):
     """log(alpha x + beta), natural logarithm, of energies x >= 0 of any shape.
@@ -75,6 +80,13 @@ class LogCompression(Compression):
         alpha, beta = self._fixed
         argument = (energies if alpha == 1 else alpha * energies) + beta
         return torch.log(argument) if torch.is_grad_enabled() else log_(argument)
+
+    def overwrite(self, energies: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """As `forward`, in place where alpha and beta are fixed."""
+        if self.learnable:
+            return super().overwrite(energies, lengths)
+        alpha, beta = self._fixed
+        return log_((energies if alpha == 1 else energies.mul_(alpha)).add_(beta))
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha.item():.6g}, beta={self.beta.item():.6g}, learnable={self.learnable}"

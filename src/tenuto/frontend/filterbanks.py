@@ -44,7 +44,8 @@ class Filterbank(nn.Module, ABC):
     def energies(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Waveforms (batch, samples) in [-1, 1] -> energies (batch, band, ceil(samples / hop_length)).
 
-        lengths (batch,): samples beyond which the waveforms are zeros already; None: no such padding.
+        lengths (batch,): samples beyond which the waveforms are zeros already; None: no such padding. A new tensor
+        every time: a Frontend may write into it.
         """
 
     def n_frames(self, lengths: IntOrTensor) -> IntOrTensor:

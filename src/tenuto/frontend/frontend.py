@@ -62,5 +62,5 @@ class Frontend(nn.Module):
         if self.augment is not None and self.training:
             empty = frame_energy(energies) < self.resolution.epsilon  # of the sound, not of its mask
             energies = self.augment(energies, frames)
-        features: ResolutionOutput = self.resolution(energies, frames, self.compression, empty)
+        features: ResolutionOutput = self.resolution(energies, frames, self.compression, empty, overwrite=True)
         return features

@@ -13,7 +13,15 @@ from tenuto.errors import UsageError
 from tenuto.frontend.compression import Compression
 from tenuto.frontend.filterbanks import Filterbank
 from tenuto.frontend.importance import EMPTY_BELOW, ResConv1d
-from tenuto.frontend.lengths import IntOrTensor, check_lengths, check_reduction, is_exporting, length_mask, n_kept
+from tenuto.frontend.lengths import (
+    IntOrTensor,
+    check_lengths,
+    check_reduction,
+    eager_on_cpu,
+    is_exporting,
+    length_mask,
+    n_kept,
+)
 from tenuto.frontend.spectrogram import Spectrogram
 from tenuto.frontend.warp import Warp
 
@@ -42,6 +50,7 @@ class Resolution(nn.Module, ABC):
     """
 
     n_channels: int = 1
+    merges: bool = True  # frames, of energies; False: all it reads is what is compressed
 
     def __init__(self, reduction: float = 0.0) -> None:
         super().__init__()
@@ -67,10 +76,12 @@ class Resolution(nn.Module, ABC):
         lengths: Tensor | None = None,
         compression: Compression | None = None,
         empty: Tensor | None = None,
+        overwrite: bool = False,
     ) -> ResolutionOutput:
         """Spectrogram (batch, band, frame), lengths int (batch,) valid frames -> ResolutionOutput.
 
         empty bool (batch, frame): which frames are empty, where that was to be seen before an augmentation.
+        overwrite: nobody else reads the spectrogram, so that without gradients it may be written into.
         float32 or float64, whatever autocast says. Raises UsageError for shapes that do not fit.
         """
         if spectrogram.dim() != 3 or not spectrogram.is_floating_point() or 0 in spectrogram.shape:
@@ -83,7 +94,8 @@ class Resolution(nn.Module, ABC):
         if spectrogram.dtype in (torch.float16, torch.bfloat16):
             spectrogram = spectrogram.float()
         with torch.autocast(spectrogram.device.type, enabled=False):
-            return self.resolve(Spectrogram.of(spectrogram, lengths, compression), empty)
+            overwrite = overwrite and not self.merges and not torch.is_grad_enabled() and eager_on_cpu(spectrogram)
+            return self.resolve(Spectrogram.of(spectrogram, lengths, compression, overwrite), empty)
 
     def kept_of(self, spectrogram: Spectrogram) -> tuple[Tensor, int]:
         """Kept frames of each clip, int64 (batch,), and the largest of them, which the features have."""
@@ -98,6 +110,8 @@ class Resolution(nn.Module, ABC):
 
 class FullResolution(Resolution):
     """Every frame is kept: spectrogram (batch, band, frame) -> features (batch, 1, band, frame), compressed."""
+
+    merges = False
 
     def resolve(self, spectrogram: Spectrogram, empty: Tensor | None) -> ResolutionOutput:
         """All frames, compressed, zero beyond the clip, and no longer than the longest clip."""

@@ -32,16 +32,20 @@ class Spectrogram(ABC):
     lengths: Tensor | None
 
     @staticmethod
-    def of(spectrogram: Tensor, lengths: Tensor | None, compression: Compression | None) -> Spectrogram:
+    def of(
+        spectrogram: Tensor, lengths: Tensor | None, compression: Compression | None, overwrite: bool = False
+    ) -> Spectrogram:
         """With a compression `spectrogram` is energies, without one a log-mel (natural logarithm).
 
         Compressions that act within a frame follow the warp; one that looks along time (PCEN) runs once, here,
-        and its output is what is warped.
+        and its output is what is warped. overwrite: energies may become the compressed spectrogram, since nothing
+        else will be asked for.
         """
         spectrogram = spectrogram.mT.contiguous().mT  # a frame's bands together, as warp and network like it
         if compression is None:
             return _log_mel(spectrogram, lengths)
-        return _Energies(compression(spectrogram, lengths), lengths, spectrogram, compression)
+        compress = compression.overwrite if overwrite else compression
+        return _Energies(compress(spectrogram, lengths), lengths, spectrogram, compression)
 
     @abstractmethod
     def to_warp(self, room: Tensor | None = None) -> Tensor:
