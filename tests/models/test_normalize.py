@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 
+from tenuto.models import normalize
 from tenuto.models.normalize import MaskedBatchNorm
 
 
@@ -42,3 +44,32 @@ def test_half_precision_counts_more_cells_than_it_can_hold() -> None:
     out = MaskedBatchNorm(1)(maps, torch.tensor([300, 299]))
     assert out.dtype == torch.float16
     assert out.float().std().item() == pytest.approx(1, abs=0.02)
+
+
+def by_masks(norm: MaskedBatchNorm, maps: Tensor, lengths: Tensor) -> Tensor:
+    """The definition, for autograd to differentiate."""
+    inside = (torch.arange(maps.shape[-1]) < lengths[:, None])[:, None, None].to(maps)
+    n = inside.sum() * maps.shape[2]
+    mean = (maps * inside).sum((0, 2, 3), keepdim=True) / n
+    variance = ((maps - mean).square() * inside).sum((0, 2, 3), keepdim=True) / n
+    scale, offset = norm.norm.weight[:, None, None], norm.norm.bias[:, None, None]
+    return ((maps - mean) / (variance + 1e-5).sqrt() * scale + offset) * inside
+
+
+@pytest.mark.parametrize("lengths", [[2, 6, 5], [1, 0, 3], [6, 6, 5], [1, 1, 1]])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("many_cells", [0, 2**19])
+def test_gradients_are_those_of_the_definition(
+    lengths: list[int], layout: torch.memory_format, many_cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(normalize, "_MANY_CELLS", many_cells)
+    norm = MaskedBatchNorm(4).double()
+    torch.nn.init.normal_(norm.norm.weight)
+    torch.nn.init.normal_(norm.norm.bias)
+    maps = (torch.randn(3, 4, 5, 6, dtype=torch.float64) * 3 - 7).contiguous(memory_format=layout).requires_grad_()
+    with_gradient = [maps, norm.norm.weight, norm.norm.bias]
+    out, expected = norm(maps, torch.tensor(lengths)), by_masks(norm, maps, torch.tensor(lengths))
+    toward = torch.randn_like(out)
+    torch.testing.assert_close(out, expected)
+    actual = torch.autograd.grad(out, with_gradient, toward)
+    torch.testing.assert_close(actual, torch.autograd.grad(expected, with_gradient, toward))
