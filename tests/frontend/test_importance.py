@@ -20,10 +20,9 @@ from tenuto.frontend.importance import (
     activeness,
     frame_energy,
     guide_loss,
-    rescale,
-    rescale_paper,
 )
 from tenuto.frontend.lengths import length_mask
+from tenuto.frontend.rescaling import rescale, rescale_paper
 from tolerances import assert_close
 from trials import RUBBISH, pad, unsettled
 

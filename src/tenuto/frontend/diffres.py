@@ -12,16 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tenuto.errors import UsageError
-from tenuto.frontend.importance import (
-    EMPTY_BELOW,
-    FrameImportance,
-    Normalizer,
-    activeness,
-    guide_loss,
-    rescale,
-    rescale_paper,
-)
+from tenuto.frontend._warp_forward import Group
+from tenuto.frontend.importance import EMPTY_BELOW, FrameImportance, Normalizer, activeness, guide_loss
 from tenuto.frontend.lengths import IntOrTensor, eager_on_cpu, least_of
+from tenuto.frontend.rescaling import rescale_logits, rescale_paper
 from tenuto.frontend.resolution import Resolution, ResolutionOutput, mask_kept
 from tenuto.frontend.spectrogram import Spectrogram
 from tenuto.frontend.warp import Warp
@@ -93,14 +87,15 @@ class DiffRes(Resolution):
             )
         kept, n_out = self.kept_of(spectrogram)
         importance = self._importance(spectrogram, kept)
-        warp = Warp(importance, n_out, algorithm1=self.algorithm1)
-        groups = _groups(spectrogram.compressed)
-        if groups is None:
+        unscaled = spectrogram.lengths_or_full.to(torch.float64) / kept.clamp_min(1)
+        warp = Warp(importance, n_out, self.algorithm1, max_scale=unscaled)
+        n_group = _n_group(spectrogram.compressed)
+        if n_group is None:
             features, energy = self._features(spectrogram, warp, kept)
         else:
-            features, energy = self._features_of_groups(spectrogram, warp, kept, groups)
+            features, energy = self._features_of_groups(spectrogram, warp, kept, n_group)
         importance = importance.to(features.dtype)
-        empty = spectrogram.log_energy(energy) < math.log(self.epsilon) if empty is None else empty
+        empty = spectrogram.below(energy, self.epsilon) if empty is None else empty
         loss, active = self._measures(spectrogram, importance, kept, empty)
         return ResolutionOutput(mask_kept(features.mT, kept, spectrogram.lengths), kept, importance, loss, active)
 
@@ -109,25 +104,26 @@ class DiffRes(Resolution):
 
         Where a loud frame barely touches a quiet output, the last digit of the cumulated importance is heard.
         """
-        logits = self.importance(spectrogram.compressed, spectrogram.valid).to(torch.float64)
-        scale = rescale if self.rescaling == "exact" else rescale_paper
-        return scale(F.logsigmoid(logits), kept, spectrogram.lengths)
+        logits = self.importance(spectrogram.compressed, spectrogram.valid)
+        if self.rescaling == "exact":
+            return rescale_logits(logits, kept, spectrogram.lengths)
+        return rescale_paper(F.logsigmoid(logits.to(torch.float64)), kept, spectrogram.lengths)
 
     def _features_of_groups(
-        self, spectrogram: Spectrogram, warp: Warp, kept: Tensor, groups: list[slice]
+        self, spectrogram: Spectrogram, warp: Warp, kept: Tensor, n_group: int
     ) -> tuple[Tensor, Tensor]:
-        """As `_features`, group after group, without gradients, in the same room for all of what is warped."""
+        """As `_features`, so many clips at a time, without gradients, in the same room for all of what is warped."""
         n_clips, n_bands, n_frames = spectrogram.compressed.shape
         features = spectrogram.compressed.new_empty(n_clips, self.n_channels, warp.n_out, n_bands)
-        energy = features.new_empty(n_clips, n_frames)
-        room = features.new_empty(groups[0].stop, n_frames, n_bands).mT
-        for clips in groups:
+        energies, room = [], features.new_empty(n_group, n_frames, n_bands).mT
+        for i, group in enumerate(warp.groups(n_group, features.dtype)):
+            clips = slice(i * n_group, (i + 1) * n_group)
             places = [channel.mT for channel in features[clips].unbind(1)]
-            part, frames = spectrogram.part(clips), room[: clips.stop - clips.start]
-            frames = part.to_warp(frames)
-            energy[clips] = part.energy(frames)
-            self._channels(part, frames, warp.part(clips), kept[clips], places)
-        return features, energy
+            part = spectrogram.part(clips)
+            frames = part.to_warp(room[: len(places[0])])
+            energies.append(part.energy(frames))
+            self._channels(part, frames, group, kept[clips], places)
+        return features, torch.cat(energies)
 
     def _features(self, spectrogram: Spectrogram, warp: Warp, kept: Tensor) -> tuple[Tensor, Tensor]:
         """Finished channels (batch, channel, n_out, band), as they lie in memory, and energies (batch, frame)."""
@@ -136,13 +132,16 @@ class DiffRes(Resolution):
         return torch.stack([channel.mT for channel in channels], dim=1), spectrogram.energy(frames)
 
     def _channels(
-        self, spectrogram: Spectrogram, frames: Tensor, warp: Warp, kept: Tensor, places: Sequence[Tensor | None]
+        self,
+        spectrogram: Spectrogram,
+        frames: Tensor,
+        warp: Warp | Group,
+        kept: Tensor,
+        places: Sequence[Tensor | None],
     ) -> list[Tensor]:
         """Finished channels, each (batch, band, n_out), in their `places`."""
         if self.max:
             mean, largest = warp.mean_and_max(frames)
-            unscaled = (spectrogram.lengths_or_full.to(largest.dtype) / kept.clamp_min(1))[:, None, None]
-            largest = largest * unscaled if torch.is_grad_enabled() else largest.mul_(unscaled)
             warped = [mean, largest] if self.mean else [largest]
         else:
             warped = [warp.mean(frames)]
@@ -152,7 +151,7 @@ class DiffRes(Resolution):
             channels.append(encoding if places[-1] is None else places[-1].copy_(encoding))
         return channels
 
-    def _encode(self, warp: Warp, frames: Tensor) -> Tensor:
+    def _encode(self, warp: Warp | Group, frames: Tensor) -> Tensor:
         """E W^T: where in time each output lies, and how far it reaches; (batch, band, n_out)."""
         encode = position_encoding.__wrapped__ if torch.compiler.is_compiling() else position_encoding
         positions = encode(self.n_bands, frames.shape[-1], frames.device).to(frames.dtype)
@@ -188,16 +187,15 @@ def position_encoding(n_bands: int, n_frames: int, device: torch.device) -> Tens
         return torch.sin(phase).float().mT  # in memory a frame's bands lie together, as the warp likes it
 
 
-def _groups(spectrogram: Tensor) -> list[slice] | None:
-    """Clips of a spectrogram (batch, band, frame) that are warped together: on a CPU, as many as stay in the cache.
+def _n_group(spectrogram: Tensor) -> int | None:
+    """How many clips of a spectrogram (batch, band, frame) are warped together: on a CPU, as stay in the cache.
 
     With gradients, or on another device, or in a graph, None: all, and nothing is written into its place.
     """
     n_clips, n_bands, n_frames = spectrogram.shape
     if torch.is_grad_enabled() or not eager_on_cpu(spectrogram):
         return None
-    n_group = max(1, min(n_clips, _GROUP_BYTES // (n_bands * n_frames * spectrogram.element_size())))
-    return [slice(first, min(first + n_group, n_clips)) for first in range(0, n_clips, n_group)]
+    return max(1, min(n_clips, _GROUP_BYTES // (n_bands * n_frames * spectrogram.element_size())))
 
 
 def _check(

@@ -87,9 +87,12 @@ class Resolution(nn.Module, ABC):
 
     def kept_of(self, spectrogram: Spectrogram) -> tuple[Tensor, int]:
         """Kept frames of each clip, int64 (batch,), and the largest of them, which the features have."""
+        if spectrogram.lengths is None:  # nothing waits for a device
+            n_out = self.kept(spectrogram.compressed.shape[-1])
+            return torch.full_like(spectrogram.lengths_or_full, n_out), n_out
         kept = self.kept(spectrogram.lengths_or_full)
-        if spectrogram.lengths is None or is_exporting():
-            return kept, self.kept(spectrogram.compressed.shape[-1])  # of the shape: nothing waits for a device
+        if is_exporting():
+            return kept, self.kept(spectrogram.compressed.shape[-1])
         return kept, max(1, int(kept.max()))
 
     def extra_repr(self) -> str:

@@ -52,8 +52,8 @@ class Spectrogram(ABC):
         """Root-mean-square energy over bands, given what is warped: (batch, frame). No gradient."""
 
     @abstractmethod
-    def log_energy(self, energy: Tensor) -> Tensor:
-        """Logarithm of `energy` (batch, frame), on the scale of the spectrogram that came in."""
+    def below(self, energy: Tensor, epsilon: float) -> Tensor:
+        """Whether `energy` (batch, frame) is less than epsilon, on the scale of the spectrogram that came in: bool."""
 
     @abstractmethod
     def finish(self, warped: Tensor, kept: Tensor, into: Tensor | None = None) -> Tensor:
@@ -90,8 +90,8 @@ class _Energies(Spectrogram):
     def energy(self, to_warp: Tensor) -> Tensor:
         return frame_energy(self.energies.detach())
 
-    def log_energy(self, energy: Tensor) -> Tensor:
-        return energy.log()
+    def below(self, energy: Tensor, epsilon: float) -> Tensor:
+        return energy < epsilon
 
     def finish(self, warped: Tensor, kept: Tensor, into: Tensor | None = None) -> Tensor:
         finished = warped if self.compression.along_time else self.compression(warped, kept)
@@ -121,8 +121,9 @@ class _LogMel(Spectrogram):
     def energy(self, to_warp: Tensor) -> Tensor:
         return frame_energy(to_warp.detach())
 
-    def log_energy(self, energy: Tensor) -> Tensor:
-        return energy.log() + self.octaves[:, 0].detach() * _LOG_2
+    def below(self, energy: Tensor, epsilon: float) -> Tensor:
+        relative = torch.exp2(math.log2(epsilon) - self.octaves[:, 0].detach())
+        return energy < relative.clamp_min(torch.finfo(energy.dtype).tiny)  # what underflowed is empty
 
     def finish(self, warped: Tensor, kept: Tensor, into: Tensor | None = None) -> Tensor:
         if torch.is_grad_enabled():
@@ -136,32 +137,32 @@ class _LogMel(Spectrogram):
 
 
 def _log_mel(log_mel: Tensor, lengths: Tensor | None) -> Spectrogram:
-    at_once = eager_on_cpu(log_mel) and lengths is None and not torch.is_grad_enabled()
-    if at_once and log_mel[0].numel() >= _LARGE_CLIP:
+    if eager_on_cpu(log_mel) and lengths is None and not torch.is_grad_enabled():
         lowest, peak = _extremes(log_mel)
-        octaves = peak.clamp_min_(_LOWEST_PEAK) / _LOG_2
-        enough = bool((lowest >= peak + math.log(_FLOOR)).all())
-        compressed = log_mel if enough else torch.maximum(log_mel, peak + math.log(_FLOOR))
-        return _LogMel(compressed, None, log_mel, octaves)
+        peak = peak.clamp_min_(_LOWEST_PEAK)
+        return _LogMel(_floored(log_mel, peak, lowest), None, log_mel, peak / _LOG_2)
     loudest = log_mel.amax(1, keepdim=True)  # (batch, 1, frame)
     if lengths is not None:
         loudest = loudest.masked_fill(~length_mask(lengths, log_mel.shape[-1])[:, None], -torch.inf)
     peak = loudest.amax(2, keepdim=True).clamp_min(_LOWEST_PEAK)
-    return _LogMel(_floored(log_mel, peak + math.log(_FLOOR)), lengths, log_mel, peak / _LOG_2)
+    lowest = log_mel.amin((1, 2), keepdim=True) if eager_on_cpu(log_mel) else None
+    return _LogMel(_floored(log_mel, peak, lowest), lengths, log_mel, peak / _LOG_2)
 
 
 def _extremes(log_mel: Tensor) -> tuple[Tensor, Tensor]:
-    """Smallest and largest value of each clip (batch, band, frame), each (batch, 1, 1), read in one pass."""
+    """Smallest and largest value of each clip (batch, band, frame), each (batch, 1, 1); large clips are read once."""
+    if log_mel[0].numel() < _LARGE_CLIP:
+        return log_mel.amin((1, 2), keepdim=True), log_mel.amax((1, 2), keepdim=True)
     pairs = [torch.stack(torch.aminmax(clip)) for clip in log_mel.mT]
     lowest, largest = torch.stack(pairs, 1)[..., None, None]
     return lowest, largest
 
 
-def _floored(log_mel: Tensor, floor: Tensor) -> Tensor:
-    """The larger of log_mel (batch, band, frame) and floor (batch, 1, 1): log(0) becomes a number.
+def _floored(log_mel: Tensor, peak: Tensor, lowest: Tensor | None) -> Tensor:
+    """log_mel (batch, band, frame), at most the floor below peak (batch, 1, 1): the logarithm of 0 becomes a number.
 
-    On a CPU no copy where that is log_mel.
+    No copy where it is the same, given its lowest values (batch, 1, 1).
     """
-    if eager_on_cpu(log_mel) and bool((log_mel.amin((1, 2), keepdim=True) >= floor).all()):
+    if lowest is not None and (lowest - peak).amin() >= math.log(_FLOOR):
         return log_mel
-    return torch.maximum(log_mel, floor)
+    return torch.maximum(log_mel, peak + math.log(_FLOOR))
