@@ -22,7 +22,7 @@ from tenuto.frontend.warp import Warp
 
 Encoding = Literal["sinusoidal", "learnable", "none"]
 Rescaling = Literal["exact", "paper"]
-_GROUP_BYTES = 2**21  # of spectrogram
+_GROUP_BYTES = 3 * 2**20  # of spectrogram
 _POSITIONS_PER_RADIAN = 10000.0  # the slowest sinusoid of Vaswani and others, section 3.5
 
 
@@ -87,8 +87,8 @@ class DiffRes(Resolution):
             )
         kept, n_out = self.kept_of(spectrogram)
         importance = self._importance(spectrogram, kept)
-        unscaled = spectrogram.lengths_or_full.to(torch.float64) / kept.clamp_min(1)
-        warp = Warp(importance, n_out, self.algorithm1, max_scale=unscaled)
+        share = _share(kept, n_out, spectrogram)
+        warp = Warp(importance, n_out, self.algorithm1, max_scale=1 / share)
         n_group = _n_group(spectrogram.compressed)
         if n_group is None:
             features, energy = self._features(spectrogram, warp, kept)
@@ -96,7 +96,7 @@ class DiffRes(Resolution):
             features, energy = self._features_of_groups(spectrogram, warp, kept, n_group)
         importance = importance.to(features.dtype)
         empty = spectrogram.below(energy, self.epsilon) if empty is None else empty
-        loss, active = self._measures(spectrogram, importance, kept, empty)
+        loss, active = self._measures(spectrogram, importance, share, empty)
         return ResolutionOutput(mask_kept(features.mT, kept, spectrogram.lengths), kept, importance, loss, active)
 
     def _importance(self, spectrogram: Spectrogram, kept: Tensor) -> Tensor:
@@ -116,13 +116,12 @@ class DiffRes(Resolution):
         n_clips, n_bands, n_frames = spectrogram.compressed.shape
         features = spectrogram.compressed.new_empty(n_clips, self.n_channels, warp.n_out, n_bands)
         energies, room = [], features.new_empty(n_group, n_frames, n_bands).mT
-        for i, group in enumerate(warp.groups(n_group, features.dtype)):
-            clips = slice(i * n_group, (i + 1) * n_group)
-            places = [channel.mT for channel in features[clips].unbind(1)]
-            part = spectrogram.part(clips)
-            frames = part.to_warp(room[: len(places[0])])
+        places = zip(*(torch.split(channel, n_group) for channel in features.mT.unbind(1)), strict=True)
+        parts, groups = spectrogram.parts(n_group), warp.groups(n_group, features.dtype)
+        for part, group, kept_of_part, place in zip(parts, groups, torch.split(kept, n_group), places, strict=True):
+            frames = part.to_warp(room[: len(kept_of_part)])
             energies.append(part.energy(frames))
-            self._channels(part, frames, group, kept[clips], places)
+            self._channels(part, frames, group, kept_of_part, place)
         return features, torch.cat(energies)
 
     def _features(self, spectrogram: Spectrogram, warp: Warp, kept: Tensor) -> tuple[Tensor, Tensor]:
@@ -159,16 +158,15 @@ class DiffRes(Resolution):
         return self.mix_encoding(encoding.mT).mT if self.encoding == "learnable" else encoding
 
     def _measures(
-        self, spectrogram: Spectrogram, importance: Tensor, kept: Tensor, empty: Tensor
+        self, spectrogram: Spectrogram, importance: Tensor, share: Tensor | float, empty: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Guide loss and activeness, each ()."""
-        active = ~empty
-        if spectrogram.valid is not None:
-            empty, active = empty & spectrogram.valid, active & spectrogram.valid
-        normalizer: Tensor | float = self.reduction
-        if self.normalizer == "mean":
-            normalizer = (kept.to(importance.dtype) / spectrogram.lengths_or_full.clamp_min(1))[:, None]
-            normalizer = normalizer.clamp_min(torch.finfo(importance.dtype).tiny)
+        active, valid = ~empty, spectrogram.valid
+        if valid is not None:
+            empty, active = empty & valid, active & valid
+        normalizer = self.reduction if self.normalizer == "reduction" else share
+        if isinstance(normalizer, Tensor):
+            normalizer = normalizer.to(importance.dtype)
         loss = guide_loss(importance, empty, normalizer, self.guide_lambda)
         return loss, activeness(importance, active, normalizer)
 
@@ -187,6 +185,13 @@ def position_encoding(n_bands: int, n_frames: int, device: torch.device) -> Tens
         return torch.sin(phase).float().mT  # in memory a frame's bands lie together, as the warp likes it
 
 
+def _share(kept: Tensor, n_out: int, spectrogram: Spectrogram) -> Tensor | float:
+    """Kept frames (batch,) of the valid ones: float64 (batch, 1), or a number where all frames are valid, and known."""
+    if spectrogram.lengths is None and not torch.compiler.is_compiling():
+        return n_out / spectrogram.compressed.shape[-1]
+    return (kept.clamp_min(1).to(torch.float64) / spectrogram.lengths_or_full.clamp_min(1))[:, None]
+
+
 def _n_group(spectrogram: Tensor) -> int | None:
     """How many clips of a spectrogram (batch, band, frame) are warped together: on a CPU, as stay in the cache.
 
@@ -195,7 +200,8 @@ def _n_group(spectrogram: Tensor) -> int | None:
     n_clips, n_bands, n_frames = spectrogram.shape
     if torch.is_grad_enabled() or not eager_on_cpu(spectrogram):
         return None
-    return max(1, min(n_clips, _GROUP_BYTES // (n_bands * n_frames * spectrogram.element_size())))
+    n_most = max(1, _GROUP_BYTES // (n_bands * n_frames * spectrogram.element_size()))
+    return -(-n_clips // -(-n_clips // n_most))  # of groups alike
 
 
 def _check(

@@ -165,8 +165,8 @@ def guide_loss(importance: Tensor, empty: Tensor, normalizer: Tensor | float, gu
     importance (batch, frame), empty bool (batch, frame), normalizer (batch, 1) or a number: the mean importance
     (the authors' code) or the reduction rate (as printed). A clip without an empty frame has loss 0. -> ()
     """
-    excess = (importance / normalizer - guide_lambda).clamp_min(0) * empty
-    return (excess.sum(1) / empty.sum(1).clamp_min(1)).mean()
+    excess, counts = (importance / normalizer - guide_lambda).clamp_min(0), empty.to(importance.dtype)
+    return ((excess * counts).sum(1) / counts.sum(1).clamp_min(1)).mean()
 
 
 def activeness(importance: Tensor, active: Tensor, normalizer: Tensor | float) -> Tensor:
@@ -175,7 +175,8 @@ def activeness(importance: Tensor, active: Tensor, normalizer: Tensor | float) -
     importance (batch, frame), active bool (batch, frame). A clip without an active frame has activeness 0. Not a
     loss: no gradient.
     """
-    importance, n = importance.detach(), active.sum(1, keepdim=True).clamp_min(1)
-    mean = (importance * active).sum(1, keepdim=True) / n
-    variance = ((importance - mean).square() * active).sum(1, keepdim=True) / n
-    return (variance.sqrt() / normalizer).mean()
+    importance, counts = importance.detach(), active.to(importance.dtype)
+    n = counts.sum(1, keepdim=True).clamp_min(1)
+    mean = (importance * counts).sum(1, keepdim=True) / n
+    deviation: Tensor = torch.linalg.vector_norm((importance - mean) * counts, dim=1, keepdim=True) / n.sqrt()
+    return (deviation / normalizer).mean()

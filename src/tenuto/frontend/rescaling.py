@@ -35,20 +35,21 @@ def _rescaled(scores: Tensor, n_kept: Tensor, lengths: Tensor | None) -> Tensor 
     n_frames: int | Tensor = scores.shape[1] if lengths is None else lengths[:, None]
     outside = None if lengths is None else ~length_mask(lengths, scores.shape[1])
     scores = scores if outside is None else scores.masked_fill_(outside, 0)
-    wanted, n_full, rest = n_kept[:, None], torch.zeros((), dtype=torch.int64), scores
+    wanted, rest = n_kept[:, None], scores
+    share, n_full = wanted, 0 * wanted
     for _ in range(_STEPS):
         total = rest.sum(1, keepdim=True)
-        if not total.amin() >= _LEAST_SUM:
+        if not total.amin().item() >= _LEAST_SUM:
             return None
-        importance = scores * ((wanted - n_full) / total)
-        if importance.amax() < 1 - _PAST_ONE:
+        importance = scores * (share / total)
+        if importance.amax().item() < 1 - _PAST_ONE:
             return importance
         full = importance > 1 + _PAST_ONE
         n_past = full.sum(1, keepdim=True)
         if (n_past == n_full).all():
             importance = importance.clamp_max_(1).masked_fill_(wanted >= n_frames, 1)
             return importance if outside is None else importance.masked_fill_(outside, 0)
-        n_full, rest = n_past, scores.masked_fill(full, 0)
+        share, n_full, rest = wanted - n_past, n_past, scores.masked_fill(full, 0)
     return None
 
 

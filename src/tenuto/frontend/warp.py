@@ -58,11 +58,11 @@ class Warp:
     """One importance, cut up once, applied to several frames: what a layer calls.
 
     importance (batch, frame) >= 0; algorithm1=False is Eq. 5 alone, where a frame goes whole into one output.
-    max_scale (batch,): the maximum is multiplied by it. Gradients flow only where they are on when it is made.
+    max_scale (batch, 1): the maximum is multiplied by it. Gradients flow only where they are on when it is made.
     """
 
     def __init__(
-        self, importance: Tensor, n_out: int, algorithm1: bool = True, max_scale: Tensor | None = None
+        self, importance: Tensor, n_out: int, algorithm1: bool = True, max_scale: Tensor | float = 1.0
     ) -> None:
         self.n_out, self._kernel, self._max_scale = n_out, _kernel_for(importance), max_scale
         cut = self._kernel.segments if algorithm1 else self._kernel.whole_frames
@@ -81,7 +81,7 @@ class Warp:
     def mean_and_max(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """X W^T and max_j X_j W_ij in one pass: frames (batch, band, frame) -> two of (batch, band, n_out)."""
         mean, largest = self._kernel.weighted_sum_and_max(frames, self._segments)
-        return mean, largest if self._max_scale is None else largest * self._max_scale.to(largest.dtype)[:, None, None]
+        return mean, _warp_forward.scaled(largest, self._max_scale)
 
 
 def _kernel_for(importance: Tensor) -> Any:
