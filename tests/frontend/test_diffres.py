@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -373,6 +374,49 @@ def test_a_few_clips_at_a_time_give_what_all_at_once_do(
         torch.testing.assert_close(groups.importance, whole.importance.detach(), rtol=1e-6, atol=1e-6)
         torch.testing.assert_close(groups.guide_loss, whole.guide_loss.detach())
         torch.testing.assert_close(groups.activeness, whole.activeness)
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("as_log_mel", [False, True])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"algorithm1": False}, {"rescaling": "paper"}, {"n_kept": 5}, {"n_kept": 100}, {"normalizer": "reduction"}],
+)
+def test_without_gradients_features_and_losses_are_those_of_the_definition(
+    options: dict[str, Any], as_log_mel: bool, ragged: bool
+) -> None:
+    energies, lengths = batch()
+    built, log = layer(**options).eval(), LogCompression(beta=1e-30)
+    padding = lengths if ragged else None
+    with torch.inference_mode():
+        out = built(energies.log(), padding) if as_log_mel else built(energies, padding, log)
+    for i, length in enumerate(LENGTHS if ragged else (33, 33, 33)):
+        n_kept, importance = int(out.lengths[i]), out.importance[i, :length]
+        assert n_kept == built.kept(length)
+        weights = oracle.matrix(importance, n_kept, options.get("algorithm1", True))
+        wanted = [
+            x.clamp_min(1e-20 * energies[i].max()).log() for x in oracle.aggregates(energies[i, :, :length], weights)
+        ]
+        for found, expected in zip(out.features[i, :2, :, :n_kept], wanted, strict=True):
+            assert_close(found, expected, "bisection")
+        encoding = warp_oracle.mean(oracle.position_encoding(N_BANDS, length), weights)
+        assert_close(out.features[i, 2, :, :n_kept], encoding, "float32")
+        assert (out.features[i, :, :, n_kept:] == 0).all()
+    slow = built(energies.log(), padding) if as_log_mel else built(energies, padding, log)
+    assert_close(out.guide_loss, slow.guide_loss.detach(), "bisection")
+    assert_close(out.activeness, slow.activeness, "bisection")
+
+
+@pytest.mark.parametrize("height", [0.0, 300.0, -300.0, -torch.inf])
+def test_without_gradients_equal_importance_pools_and_silence_is_empty(height: float) -> None:
+    built = uniform(layer(0.75)).eval()
+    log_mel = torch.full((2, N_BANDS, 24), height, dtype=torch.float64)
+    with torch.no_grad():
+        out = built(log_mel)
+    assert_close(out.importance, torch.full((2, 24), 0.25, dtype=torch.float64), "float64")
+    finished = height if math.isfinite(height) else -1e4 + math.log(1e-20)  # the floor, below the lowest of peaks
+    assert_close(out.features[:, :2], torch.full((2, 2, N_BANDS, 6), finished, dtype=torch.float64), "float64")
+    assert (out.guide_loss > 0) == (height < 0), "every frame is empty, or none"
 
 
 @pytest.mark.parametrize("loudness", [1.0, 200.0])

@@ -20,10 +20,9 @@ from tenuto.frontend.importance import (
     activeness,
     frame_energy,
     guide_loss,
-    rescale,
-    rescale_paper,
 )
 from tenuto.frontend.lengths import length_mask
+from tenuto.frontend.rescaling import rescale, rescale_logits, rescale_paper
 from tolerances import assert_close
 from trials import RUBBISH, pad, unsettled
 
@@ -239,6 +238,50 @@ def test_the_papers_rescaling_leaves_outputs_empty_and_ours_does_not() -> None:
     scores, n_kept = log_scores("two heights", 40)[None], torch.tensor([10])
     assert rescale_paper(scores, n_kept).sum() < 9
     assert rescale(scores, n_kept).sum().item() == pytest.approx(10)
+
+
+def logits_of(kind: str, n_frames: int) -> Tensor:
+    """(3, frame) float32."""
+    logits = 2 * torch.randn(3, n_frames)
+    return {
+        "plain": logits,
+        "equal": torch.zeros_like(logits),
+        "a few at one": torch.where(logits > 1, 40.0, logits - 8),
+        "one after the other": torch.linspace(-30, 30, n_frames).expand(3, -1),
+        "far below": logits - 800,
+        "one far above": torch.where(torch.arange(n_frames) == n_frames // 2, 800.0, logits - 800),
+    }[kind].clone()
+
+
+@pytest.mark.parametrize("n_kept", [1, 5, 19, 20])
+@pytest.mark.parametrize("lengths", [None, [20, 20, 20], [20, 20, 0]])
+@pytest.mark.parametrize(
+    "kind", ["plain", "equal", "a few at one", "one after the other", "far below", "one far above"]
+)
+def test_logits_without_gradients_are_rescaled_as_with_them(kind: str, lengths: list[int] | None, n_kept: int) -> None:
+    logits, kept = logits_of(kind, 20), torch.full((3,), n_kept)
+    n = None if lengths is None else torch.tensor(lengths)
+    kept = kept if n is None else torch.minimum(kept, n)
+    expected = rescale_logits(logits, kept, n)
+    with torch.no_grad():
+        found = rescale_logits(logits, kept, n)
+    assert found.dtype == expected.dtype == torch.float64
+    assert_close(found, expected, "bisection")
+    assert_close(found.sum(1), kept.double(), "bisection")
+    if n_kept == 20:
+        assert_close(found, expected, "exact")
+
+
+@pytest.mark.parametrize("rubbish", [RUBBISH, torch.nan, -torch.inf, 1e30])
+def test_logits_beyond_a_clip_count_for_nothing(rubbish: float) -> None:
+    lengths, kept = torch.tensor([20, 9, 1]), torch.tensor([5, 9, 1])
+    logits = logits_of("a few at one", 20).masked_fill(~length_mask(lengths, 20), rubbish)
+    with torch.no_grad():
+        together = rescale_logits(logits, kept, lengths)
+    for i, (length, n_kept) in enumerate(zip(lengths.tolist(), kept.tolist(), strict=True)):
+        alone = oracle.rescale(nn.functional.logsigmoid(logits[i, :length].double()).tolist(), n_kept)
+        assert_close(together[i, :length], torch.tensor(alone, dtype=torch.float64), "bisection")
+        assert (together[i, length:] == 0).all()
 
 
 @pytest.mark.parametrize("form", [rescale, rescale_paper])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tenuto.frontend.importance import rescale
+from tenuto.frontend.rescaling import rescale
 from tenuto.frontend.warp import warp_matrix
 from tenuto.inference.placement import place
 

@@ -30,13 +30,15 @@ from torch.nn import functional as F
 from tenuto.frontend.lengths import eager_on_cpu
 
 if TYPE_CHECKING:
-    from tenuto.frontend._warp_torch import Bags, Segments
+    from tenuto.frontend._warp_forward import Group
+    from tenuto.frontend._warp_torch import Segments
 
 N_BLOCK = 2048  # segments: 1 MB of 128 bands in float32
+_SUM = 0  # of embedding_bag's modes
 _SERVED = (torch.float32, torch.float64)
 
 
-def serves(frames: Tensor, cuts: Bags) -> bool:
+def serves(frames: Tensor, cuts: Segments | Group) -> bool:
     """Whether the maximum of these frames is for this file.
 
     Not where an output is touched by every frame of its clip: its maximum (Eq. 6) may be negative. And no graph is
@@ -47,11 +49,11 @@ def serves(frames: Tensor, cuts: Bags) -> bool:
     return cuts.n_most < cuts.n_frames
 
 
-def sum_and_max(rows: Tensor, weight: Tensor, cuts: Bags) -> tuple[Tensor, Tensor]:
+def sum_and_max(rows: Tensor, weight: Tensor, cuts: Segments) -> tuple[Tensor, Tensor]:
     """rows (batch x frame, band), weight (segment,) -> sum and maximum, each (batch x (n_out + 1), band)."""
     starts, frame = cuts.output_starts, cuts.frame
     sums = bag_sum(rows, frame, starts, weight)
-    matrix = _csr(starts, frame, weight, (len(sums), len(rows)))
+    matrix = csr(starts, frame, weight, (len(sums), len(rows)))
     return sums, torch.sparse.mm(matrix, rows, "amax").clamp_min_(0)  # some frame does not touch it: counts as 0
 
 
@@ -59,7 +61,7 @@ class SumAndMax(torch.autograd.Function):
     """`sum_and_max`, and its way back."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, weight: Tensor, cuts: Bags) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, cuts: Segments) -> tuple[Tensor, Tensor]:
         sums, largest = sum_and_max(rows, weight, cuts)
         ctx.save_for_backward(rows, weight, largest)
         ctx.cuts = cuts
@@ -168,7 +170,7 @@ def _backward(
 
 def bag_sum(rows: Tensor, index: Tensor, starts: Tensor, weight: Tensor) -> Tensor:
     """sum_s weight_s rows[index_s] over each bag: rows (row, band) -> (bag, band). Weights, since they are faster."""
-    return F.embedding_bag(index, rows, starts, mode="sum", per_sample_weights=weight, include_last_offset=True)
+    return torch.embedding_bag(rows, index, starts, False, _SUM, False, weight, True)[0]
 
 
 def row_products(grad: Tensor, rows: Tensor, frame: Tensor, cuts: Segments) -> Tensor:
@@ -176,12 +178,13 @@ def row_products(grad: Tensor, rows: Tensor, frame: Tensor, cuts: Segments) -> T
     if not eager_on_cpu(rows) or rows.dtype not in _SERVED:
         by_vecdot: Tensor = torch.linalg.vecdot(rows.index_select(0, frame), grad.index_select(0, cuts.output))
         return by_vecdot
-    matrix = _csr(cuts.output_starts, frame, torch.zeros_like(frame, dtype=rows.dtype), (len(grad), len(rows)))
+    matrix = csr(cuts.output_starts, frame, torch.zeros_like(frame, dtype=rows.dtype), (len(grad), len(rows)))
     products: Tensor = torch.sparse.sampled_addmm(matrix, grad, rows.mT, beta=0.0).values()
     return products
 
 
-def _csr(row_starts: Tensor, column: Tensor, value: Tensor, shape: tuple[int, int]) -> Tensor:
+def csr(row_starts: Tensor, column: Tensor, value: Tensor, shape: tuple[int, int]) -> Tensor:
+    """A sparse matrix whose form is not looked through."""
     _announce()
     return torch.sparse_csr_tensor(row_starts, column, value, shape, check_invariants=False)
 

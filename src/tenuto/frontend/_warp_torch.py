@@ -32,8 +32,8 @@ _ON_THE_LINE = 1e-4
 
 
 @dataclass(frozen=True)
-class Bags:
-    """Segments of a batch, clip after clip, as many of each, by the outputs they add to. Indices are int64.
+class Segments:
+    """Segments of a batch, clip after clip, as many of each, by outputs and by frames. Indices are int64.
 
     An output row is a row of (batch x (n_out + 1)); the last of each clip takes what is past its outputs, and is
     dropped.
@@ -47,38 +47,14 @@ class Bags:
     n_clips: int
     n_frames: int
     n_out: int
-
-    def part(self, clips: slice) -> Bags:
-        """Those of some of the clips."""
-        first, last, _ = clips.indices(self.n_clips)
-        n = len(self.weight) // self.n_clips
-        rows, segments = self.n_out + 1, slice(first * n, last * n)
-        part = Bags(
-            self.weight[segments],
-            self.clip_frame[segments],
-            self.frame[segments] - first * self.n_frames,
-            self.output[segments] - first * rows,
-            self.output_starts[first * rows : last * rows + 1] - first * n,
-            last - first,
-            self.n_frames,
-            self.n_out,
-        )
-        part.__dict__["n_most"] = self.n_most  # or a few less
-        return part
+    frame_starts: Tensor  # (batch x (frame + 1) + 1,) where each frame's bag starts; the last of a clip is no frame
+    frame_end: Tensor  # (batch x frame,) the segment with which each frame ends
+    output_end: Tensor | None  # (batch, n_out) the segment with which each output ends, where it is cut out of a frame
 
     @cached_property
     def n_most(self) -> int:
         """Most segments of one output; reads values, so that it is for CPUs."""
         return int(self.output_starts.diff()[:-1].amax())  # the last row is dropped
-
-
-@dataclass(frozen=True)
-class Segments(Bags):
-    """And by the frames they read."""
-
-    frame_starts: Tensor  # (batch x (frame + 1) + 1,) where each frame's bag starts; the last of a clip is no frame
-    frame_end: Tensor  # (batch x frame,) the segment with which each frame ends
-    output_end: Tensor | None  # (batch, n_out) the segment with which each output ends, where it is cut out of a frame
 
 
 def segments(importance: Tensor, n_out: int) -> Segments:
@@ -185,7 +161,7 @@ def whole_frames(importance: Tensor, n_out: int) -> Segments:
     )
 
 
-def weighted_sum(frames: Tensor, cuts: Bags) -> Tensor:
+def weighted_sum(frames: Tensor, cuts: Segments) -> Tensor:
     """frames (batch, band, frame), or (1, band, frame) for all clips alike -> X W^T: (batch, band, n_out)."""
     shared = frames.shape[0] == 1 and cuts.n_clips > 1
     if not torch.is_grad_enabled():
@@ -195,7 +171,7 @@ def weighted_sum(frames: Tensor, cuts: Bags) -> Tensor:
     return _from_rows(sums, cuts)
 
 
-def weighted_sum_and_max(frames: Tensor, cuts: Bags) -> tuple[Tensor, Tensor]:
+def weighted_sum_and_max(frames: Tensor, cuts: Segments) -> tuple[Tensor, Tensor]:
     """frames (batch, band, frame) -> X W^T and max_j X_j W_ij (Eq. 6): two of (batch, band, n_out)."""
     if not torch.is_grad_enabled() and _warp_blocks.serves(frames, cuts):
         sums, largest = _warp_blocks.sum_and_max(_rows(frames), cuts.weight.to(frames.dtype), cuts)
@@ -210,7 +186,7 @@ def _rows(frames: Tensor) -> Tensor:
     return frames.mT.reshape(-1, frames.shape[1])
 
 
-def _from_rows(rows: Tensor, cuts: Bags) -> Tensor:
+def _from_rows(rows: Tensor, cuts: Segments) -> Tensor:
     """(batch x (n_out + 1), band) -> (batch, band, n_out)."""
     return rows.view(cuts.n_clips, cuts.n_out + 1, -1)[:, :-1].mT
 
@@ -222,7 +198,7 @@ def _drop_no_frame(rows: Tensor, cuts: Segments) -> Tensor:
 
 class _WeightedSum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, weight: Tensor, cuts: Bags, shared: bool) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, cuts: Segments, shared: bool) -> Tensor:
         frame = cuts.clip_frame if shared else cuts.frame
         ctx.save_for_backward(rows, weight, frame)
         ctx.cuts, ctx.shared = cuts, shared

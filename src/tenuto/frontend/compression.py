@@ -116,6 +116,7 @@ def log_(x: Tensor) -> Tensor:
     """
     if not eager_on_cpu(x) or x.dtype != torch.float32 or torch.get_num_threads() >= _MANY_THREADS:
         return x.log_()
+    array = x.numpy()
     with np.errstate(all="ignore"):
-        np.log(x.numpy(), out=x.numpy())
+        np.log(array, out=array)
     return x

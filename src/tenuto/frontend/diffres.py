@@ -12,23 +12,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tenuto.errors import UsageError
-from tenuto.frontend.importance import (
-    EMPTY_BELOW,
-    FrameImportance,
-    Normalizer,
-    activeness,
-    guide_loss,
-    rescale,
-    rescale_paper,
-)
+from tenuto.frontend._warp_forward import Group
+from tenuto.frontend.importance import EMPTY_BELOW, FrameImportance, Normalizer, activeness, guide_loss
 from tenuto.frontend.lengths import IntOrTensor, eager_on_cpu, least_of
+from tenuto.frontend.rescaling import rescale_logits, rescale_paper
 from tenuto.frontend.resolution import Resolution, ResolutionOutput, mask_kept
 from tenuto.frontend.spectrogram import Spectrogram
 from tenuto.frontend.warp import Warp
 
 Encoding = Literal["sinusoidal", "learnable", "none"]
 Rescaling = Literal["exact", "paper"]
-_GROUP_BYTES = 2**21  # of spectrogram
+_GROUP_BYTES = 3 * 2**20  # of spectrogram
 _POSITIONS_PER_RADIAN = 10000.0  # the slowest sinusoid of Vaswani and others, section 3.5
 
 
@@ -93,15 +87,16 @@ class DiffRes(Resolution):
             )
         kept, n_out = self.kept_of(spectrogram)
         importance = self._importance(spectrogram, kept)
-        warp = Warp(importance, n_out, algorithm1=self.algorithm1)
-        groups = _groups(spectrogram.compressed)
-        if groups is None:
+        share = _share(kept, n_out, spectrogram)
+        warp = Warp(importance, n_out, self.algorithm1, max_scale=1 / share)
+        n_group = _n_group(spectrogram.compressed)
+        if n_group is None:
             features, energy = self._features(spectrogram, warp, kept)
         else:
-            features, energy = self._features_of_groups(spectrogram, warp, kept, groups)
+            features, energy = self._features_of_groups(spectrogram, warp, kept, n_group)
         importance = importance.to(features.dtype)
-        empty = spectrogram.log_energy(energy) < math.log(self.epsilon) if empty is None else empty
-        loss, active = self._measures(spectrogram, importance, kept, empty)
+        empty = spectrogram.below(energy, self.epsilon) if empty is None else empty
+        loss, active = self._measures(spectrogram, importance, share, empty)
         return ResolutionOutput(mask_kept(features.mT, kept, spectrogram.lengths), kept, importance, loss, active)
 
     def _importance(self, spectrogram: Spectrogram, kept: Tensor) -> Tensor:
@@ -109,25 +104,25 @@ class DiffRes(Resolution):
 
         Where a loud frame barely touches a quiet output, the last digit of the cumulated importance is heard.
         """
-        logits = self.importance(spectrogram.compressed, spectrogram.valid).to(torch.float64)
-        scale = rescale if self.rescaling == "exact" else rescale_paper
-        return scale(F.logsigmoid(logits), kept, spectrogram.lengths)
+        logits = self.importance(spectrogram.compressed, spectrogram.valid)
+        if self.rescaling == "exact":
+            return rescale_logits(logits, kept, spectrogram.lengths)
+        return rescale_paper(F.logsigmoid(logits.to(torch.float64)), kept, spectrogram.lengths)
 
     def _features_of_groups(
-        self, spectrogram: Spectrogram, warp: Warp, kept: Tensor, groups: list[slice]
+        self, spectrogram: Spectrogram, warp: Warp, kept: Tensor, n_group: int
     ) -> tuple[Tensor, Tensor]:
-        """As `_features`, group after group, without gradients, in the same room for all of what is warped."""
+        """As `_features`, so many clips at a time, without gradients, in the same room for all of what is warped."""
         n_clips, n_bands, n_frames = spectrogram.compressed.shape
         features = spectrogram.compressed.new_empty(n_clips, self.n_channels, warp.n_out, n_bands)
-        energy = features.new_empty(n_clips, n_frames)
-        room = features.new_empty(groups[0].stop, n_frames, n_bands).mT
-        for clips in groups:
-            places = [channel.mT for channel in features[clips].unbind(1)]
-            part, frames = spectrogram.part(clips), room[: clips.stop - clips.start]
-            frames = part.to_warp(frames)
-            energy[clips] = part.energy(frames)
-            self._channels(part, frames, warp.part(clips), kept[clips], places)
-        return features, energy
+        energies, room = [], features.new_empty(n_group, n_frames, n_bands).mT
+        places = zip(*(torch.split(channel, n_group) for channel in features.mT.unbind(1)), strict=True)
+        parts, groups = spectrogram.parts(n_group), warp.groups(n_group, features.dtype)
+        for part, group, kept_of_part, place in zip(parts, groups, torch.split(kept, n_group), places, strict=True):
+            frames = part.to_warp(room[: len(kept_of_part)])
+            energies.append(part.energy(frames))
+            self._channels(part, frames, group, kept_of_part, place)
+        return features, torch.cat(energies)
 
     def _features(self, spectrogram: Spectrogram, warp: Warp, kept: Tensor) -> tuple[Tensor, Tensor]:
         """Finished channels (batch, channel, n_out, band), as they lie in memory, and energies (batch, frame)."""
@@ -136,13 +131,16 @@ class DiffRes(Resolution):
         return torch.stack([channel.mT for channel in channels], dim=1), spectrogram.energy(frames)
 
     def _channels(
-        self, spectrogram: Spectrogram, frames: Tensor, warp: Warp, kept: Tensor, places: Sequence[Tensor | None]
+        self,
+        spectrogram: Spectrogram,
+        frames: Tensor,
+        warp: Warp | Group,
+        kept: Tensor,
+        places: Sequence[Tensor | None],
     ) -> list[Tensor]:
         """Finished channels, each (batch, band, n_out), in their `places`."""
         if self.max:
             mean, largest = warp.mean_and_max(frames)
-            unscaled = (spectrogram.lengths_or_full.to(largest.dtype) / kept.clamp_min(1))[:, None, None]
-            largest = largest * unscaled if torch.is_grad_enabled() else largest.mul_(unscaled)
             warped = [mean, largest] if self.mean else [largest]
         else:
             warped = [warp.mean(frames)]
@@ -152,7 +150,7 @@ class DiffRes(Resolution):
             channels.append(encoding if places[-1] is None else places[-1].copy_(encoding))
         return channels
 
-    def _encode(self, warp: Warp, frames: Tensor) -> Tensor:
+    def _encode(self, warp: Warp | Group, frames: Tensor) -> Tensor:
         """E W^T: where in time each output lies, and how far it reaches; (batch, band, n_out)."""
         encode = position_encoding.__wrapped__ if torch.compiler.is_compiling() else position_encoding
         positions = encode(self.n_bands, frames.shape[-1], frames.device).to(frames.dtype)
@@ -160,16 +158,15 @@ class DiffRes(Resolution):
         return self.mix_encoding(encoding.mT).mT if self.encoding == "learnable" else encoding
 
     def _measures(
-        self, spectrogram: Spectrogram, importance: Tensor, kept: Tensor, empty: Tensor
+        self, spectrogram: Spectrogram, importance: Tensor, share: Tensor | float, empty: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Guide loss and activeness, each ()."""
-        active = ~empty
-        if spectrogram.valid is not None:
-            empty, active = empty & spectrogram.valid, active & spectrogram.valid
-        normalizer: Tensor | float = self.reduction
-        if self.normalizer == "mean":
-            normalizer = (kept.to(importance.dtype) / spectrogram.lengths_or_full.clamp_min(1))[:, None]
-            normalizer = normalizer.clamp_min(torch.finfo(importance.dtype).tiny)
+        active, valid = ~empty, spectrogram.valid
+        if valid is not None:
+            empty, active = empty & valid, active & valid
+        normalizer = self.reduction if self.normalizer == "reduction" else share
+        if isinstance(normalizer, Tensor):
+            normalizer = normalizer.to(importance.dtype)
         loss = guide_loss(importance, empty, normalizer, self.guide_lambda)
         return loss, activeness(importance, active, normalizer)
 
@@ -188,16 +185,23 @@ def position_encoding(n_bands: int, n_frames: int, device: torch.device) -> Tens
         return torch.sin(phase).float().mT  # in memory a frame's bands lie together, as the warp likes it
 
 
-def _groups(spectrogram: Tensor) -> list[slice] | None:
-    """Clips of a spectrogram (batch, band, frame) that are warped together: on a CPU, as many as stay in the cache.
+def _share(kept: Tensor, n_out: int, spectrogram: Spectrogram) -> Tensor | float:
+    """Kept frames (batch,) of the valid ones: float64 (batch, 1), or a number where all frames are valid, and known."""
+    if spectrogram.lengths is None and not torch.compiler.is_compiling():
+        return n_out / spectrogram.compressed.shape[-1]
+    return (kept.clamp_min(1).to(torch.float64) / spectrogram.lengths_or_full.clamp_min(1))[:, None]
+
+
+def _n_group(spectrogram: Tensor) -> int | None:
+    """How many clips of a spectrogram (batch, band, frame) are warped together: on a CPU, as stay in the cache.
 
     With gradients, or on another device, or in a graph, None: all, and nothing is written into its place.
     """
     n_clips, n_bands, n_frames = spectrogram.shape
     if torch.is_grad_enabled() or not eager_on_cpu(spectrogram):
         return None
-    n_group = max(1, min(n_clips, _GROUP_BYTES // (n_bands * n_frames * spectrogram.element_size())))
-    return [slice(first, min(first + n_group, n_clips)) for first in range(0, n_clips, n_group)]
+    n_most = max(1, _GROUP_BYTES // (n_bands * n_frames * spectrogram.element_size()))
+    return -(-n_clips // -(-n_clips // n_most))  # of groups alike
 
 
 def _check(

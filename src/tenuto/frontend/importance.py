@@ -1,4 +1,4 @@
-"""How much of each frame is kept: the importance network, its rescaling, and what is said about the result."""
+"""How much of each frame is kept: the importance network, and what is said about its result."""
 
 from __future__ import annotations
 
@@ -10,15 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tenuto.errors import UsageError
-from tenuto.frontend.lengths import eager_on_cpu, full_lengths, length_mask
 
 Normalizer = Literal["mean", "reduction"]
 KERNEL_SIZE = 5
 _PACKED_BELOW = 0.9  # of the padded batch: clips end to end save time
 WIDTHS = (64, 32, 16, 8, 1)  # Table 6
-_LOG_ZERO = -1e6  # stands for log 0 where scores are rescaled: finite, and with ten digits left for what is added
-_STEPS = 16  # of rescaling before scores are sorted after all
-_PAST_ONE = 1e-12  # in logarithms: past rounding
 EMPTY_BELOW = 1e-4  # epsilon of Eqs. 4 and 7, section 3
 
 
@@ -157,74 +153,6 @@ def _end_to_end(spectrogram: Tensor, lengths: list[int], gap: int) -> tuple[Tens
     return torch.cat(frames)[None].mT, torch.cat(inside)[None]
 
 
-def rescale(log_scores: Tensor, n_kept: Tensor, lengths: Tensor | None = None) -> Tensor:
-    """The scale c with sum_i min(c s'_i, 1) = n_kept, exactly: log s' (batch, frame) -> s (batch, frame).
-
-    n_kept (batch,) frames to keep of each clip, at most its length; s is 0 beyond lengths (batch,). Works on
-    logarithms (of sigmoids), so that nothing underflows. n_kept equal to the length gives ones, and no gradient.
-    Should fewer scores than n_kept be positive, the rest is spread evenly over the valid zeros (log s' = -inf).
-    Computed in float64, differentiable (the set of frames at 1 is piecewise constant).
-    """
-    scores = log_scores.to(torch.float64).clamp_min(_LOG_ZERO)  # zeros: equal, and far below all that is not zero
-    if lengths is not None:  # one frame at least, so that a clip of none divides nothing by nothing
-        scores = scores.masked_fill(~length_mask(lengths.clamp_min(1), scores.shape[1]), -torch.inf)
-    wanted = n_kept.to(torch.float64)[:, None]
-    importance = torch.exp((scores + _log_scale(scores, wanted)).clamp_max(0))
-    n_frames = scores.shape[1] if lengths is None else lengths[:, None]
-    importance = importance.masked_fill(wanted >= n_frames, 1)
-    if lengths is not None:
-        importance = importance.masked_fill(~length_mask(lengths, scores.shape[1]), 0)
-    return importance.to(log_scores.dtype)
-
-
-def _log_scale(scores: Tensor, wanted: Tensor) -> Tensor:
-    """log c: log scores (batch, frame), -inf where zero, wanted (batch, 1) -> (batch, 1).
-
-    Scores that the scale of the rest brings past 1 are taken out of it, which can only raise the scale: again, until
-    no more do. Without a graph or another device to wait for, that is a step or two; else all is sorted.
-    """
-    if eager_on_cpu(scores):
-        rest, n_full = scores, torch.zeros_like(wanted)
-        for _ in range(_STEPS):
-            scale = torch.log(wanted - n_full) - torch.logsumexp(rest, 1, keepdim=True)
-            with torch.no_grad():
-                past = rest + scale > _PAST_ONE
-                if not past.any():
-                    return scale
-                n_full = n_full + past.sum(1, keepdim=True)
-            rest = rest.masked_fill(past, -torch.inf)
-    with torch.no_grad():
-        ordered, order = scores.sort(dim=1, descending=True, stable=True)
-        n_full = _n_at_one(ordered, wanted)
-        first = torch.arange(scores.shape[1], device=scores.device) < n_full
-        full = torch.zeros_like(first).scatter_(1, order, first)
-    return torch.log(wanted - n_full) - torch.logsumexp(scores.masked_fill(full, -torch.inf), 1, keepdim=True)
-
-
-def _n_at_one(ordered: Tensor, wanted: Tensor) -> Tensor:
-    """How many of the largest scores reach 1: the first k with (wanted - k) s_(k+1) <= sum of the rest; (batch, 1).
-
-    Log scores from the largest down (batch, frame), -inf where zero; wanted (batch, 1).
-    """
-    rest = torch.logcumsumexp(ordered.flip(1), 1).flip(1)  # log of the sum of s_(k+1), s_(k+2), ...
-    k = torch.arange(ordered.shape[1], device=ordered.device)
-    fits = torch.log((wanted - k).clamp_min(0)) + ordered <= rest
-    return fits.to(torch.int8).argmax(1, keepdim=True)
-
-
-def rescale_paper(log_scores: Tensor, n_kept: Tensor, lengths: Tensor | None = None) -> Tensor:
-    """The paper's literal form (section 2.2.1): s~ = s' n_kept / sum s', s = s~ / max(s~, 1), for reproduction.
-
-    Shapes as `rescale`. Where the largest s~ exceeds 1 the sum falls below n_kept: the last outputs are empty.
-    """
-    lengths = full_lengths(log_scores) if lengths is None else lengths
-    valid = length_mask(lengths, log_scores.shape[1])
-    outside = ~valid & (lengths > 0)[:, None]  # a clip of no frames keeps its scores, so that nothing is 0 / 0
-    share = torch.softmax(log_scores.to(torch.float64).masked_fill(outside, -torch.inf), 1) * valid
-    scaled = share * n_kept[:, None]
-    return (scaled / scaled.amax(1, keepdim=True).clamp_min(1)).to(log_scores.dtype)
-
-
 def frame_energy(energies: Tensor) -> Tensor:
     """Root mean square over bands: energies (batch, band, frame) -> (batch, frame)."""
     norm: Tensor = torch.linalg.vector_norm(energies, dim=1)
@@ -237,8 +165,8 @@ def guide_loss(importance: Tensor, empty: Tensor, normalizer: Tensor | float, gu
     importance (batch, frame), empty bool (batch, frame), normalizer (batch, 1) or a number: the mean importance
     (the authors' code) or the reduction rate (as printed). A clip without an empty frame has loss 0. -> ()
     """
-    excess = (importance / normalizer - guide_lambda).clamp_min(0) * empty
-    return (excess.sum(1) / empty.sum(1).clamp_min(1)).mean()
+    excess, counts = (importance / normalizer - guide_lambda).clamp_min(0), empty.to(importance.dtype)
+    return ((excess * counts).sum(1) / counts.sum(1).clamp_min(1)).mean()
 
 
 def activeness(importance: Tensor, active: Tensor, normalizer: Tensor | float) -> Tensor:
@@ -247,7 +175,8 @@ def activeness(importance: Tensor, active: Tensor, normalizer: Tensor | float) -
     importance (batch, frame), active bool (batch, frame). A clip without an active frame has activeness 0. Not a
     loss: no gradient.
     """
-    importance, n = importance.detach(), active.sum(1, keepdim=True).clamp_min(1)
-    mean = (importance * active).sum(1, keepdim=True) / n
-    variance = ((importance - mean).square() * active).sum(1, keepdim=True) / n
-    return (variance.sqrt() / normalizer).mean()
+    importance, counts = importance.detach(), active.to(importance.dtype)
+    n = counts.sum(1, keepdim=True).clamp_min(1)
+    mean = (importance * counts).sum(1, keepdim=True) / n
+    deviation: Tensor = torch.linalg.vector_norm((importance - mean) * counts, dim=1, keepdim=True) / n.sqrt()
+    return (deviation / normalizer).mean()

@@ -93,12 +93,18 @@ class Resolution(nn.Module, ABC):
             check_lengths(lengths, spectrogram, "frame")
         if spectrogram.dtype in (torch.float16, torch.bfloat16):
             spectrogram = spectrogram.float()
+        if not torch.compiler.is_compiling() and not torch.is_autocast_enabled(spectrogram.device.type):
+            return self.resolve(Spectrogram.of(spectrogram, lengths, compression), empty)  # leaving it takes time
         with torch.autocast(spectrogram.device.type, enabled=False):
             overwrite = overwrite and not self.merges and not torch.is_grad_enabled() and eager_on_cpu(spectrogram)
             return self.resolve(Spectrogram.of(spectrogram, lengths, compression, overwrite), empty)
 
     def kept_of(self, spectrogram: Spectrogram) -> tuple[Tensor, int]:
         """Kept frames of each clip, int64 (batch,), and the largest of them, which the features have."""
+        if spectrogram.lengths is None and not torch.compiler.is_compiling():
+            n_clips, _, n_frames = spectrogram.compressed.shape
+            n_out = self.kept(n_frames)
+            return torch.full((n_clips,), n_out, device=spectrogram.compressed.device), n_out
         kept = self.kept(spectrogram.lengths_or_full)
         if spectrogram.lengths is None or is_exporting():
             return kept, self.kept(spectrogram.compressed.shape[-1])  # of the shape: nothing waits for a device

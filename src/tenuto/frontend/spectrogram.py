@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -56,8 +58,8 @@ class Spectrogram(ABC):
         """Root-mean-square energy over bands, given what is warped: (batch, frame). No gradient."""
 
     @abstractmethod
-    def log_energy(self, energy: Tensor) -> Tensor:
-        """Logarithm of `energy` (batch, frame), on the scale of the spectrogram that came in."""
+    def below(self, energy: Tensor, epsilon: float) -> Tensor:
+        """Whether `energy` (batch, frame) is less than epsilon, on the scale of the spectrogram that came in: bool."""
 
     @abstractmethod
     def finish(self, warped: Tensor, kept: Tensor, into: Tensor | None = None) -> Tensor:
@@ -67,8 +69,8 @@ class Spectrogram(ABC):
         """
 
     @abstractmethod
-    def part(self, clips: slice) -> Spectrogram:
-        """Some of the clips."""
+    def parts(self, n_clips: int) -> Sequence[Spectrogram]:
+        """So many clips each, fewer in the last."""
 
     @property
     def valid(self) -> Tensor | None:
@@ -94,30 +96,30 @@ class _Energies(Spectrogram):
     def energy(self, to_warp: Tensor) -> Tensor:
         return frame_energy(self.energies.detach())
 
-    def log_energy(self, energy: Tensor) -> Tensor:
-        return energy.log()
+    def below(self, energy: Tensor, epsilon: float) -> Tensor:
+        return energy < epsilon
 
     def finish(self, warped: Tensor, kept: Tensor, into: Tensor | None = None) -> Tensor:
         finished = warped if self.compression.along_time else self.compression(warped, kept)
         return finished if into is None else into.copy_(finished)
 
-    def part(self, clips: slice) -> Spectrogram:
-        lengths = None if self.lengths is None else self.lengths[clips]
-        return _Energies(self.compressed[clips], lengths, self.energies[clips], self.compression)
+    def parts(self, n_clips: int) -> Sequence[Spectrogram]:
+        parts = _split(n_clips, self.compressed, self.lengths, self.energies)
+        return [_Energies(compressed, lengths, energies, self.compression) for compressed, lengths, energies in parts]
 
 
 @dataclass(frozen=True)
 class _LogMel(Spectrogram):
-    """A log-mel (batch, band, frame), warped as energies relative to its clip's maximum, octaves (batch, 1, 1).
+    """A log-mel (batch, band, frame), warped as energies relative to its clip's maximum, peak (batch, 1, 1).
 
     So no logarithm is too large or too small for them. exp2 takes a third of what exp takes, and is as close.
     """
 
     log_mel: Tensor
-    octaves: Tensor
+    peak: Tensor
 
     def to_warp(self, room: Tensor | None = None) -> Tensor:
-        above_peak = torch.add(-self.octaves, self.log_mel, alpha=1 / _LOG_2, out=room)
+        above_peak = torch.add(self.peak * (-1 / _LOG_2), self.log_mel, alpha=1 / _LOG_2, out=room)
         if self.valid is not None:
             above_peak = above_peak.masked_fill_(~self.valid[:, None], -torch.inf)
         return above_peak.exp2_()
@@ -125,47 +127,55 @@ class _LogMel(Spectrogram):
     def energy(self, to_warp: Tensor) -> Tensor:
         return frame_energy(to_warp.detach())
 
-    def log_energy(self, energy: Tensor) -> Tensor:
-        return energy.log() + self.octaves[:, 0].detach() * _LOG_2
+    def below(self, energy: Tensor, epsilon: float) -> Tensor:
+        relative = torch.exp(math.log(epsilon) - self.peak[:, 0].detach())
+        return energy < relative.clamp_min(torch.finfo(energy.dtype).tiny)  # what underflowed is empty
 
     def finish(self, warped: Tensor, kept: Tensor, into: Tensor | None = None) -> Tensor:
         if torch.is_grad_enabled():
-            return warped.clamp_min(_FLOOR).log() + self.octaves * _LOG_2
+            return warped.clamp_min(_FLOOR).log() + self.peak
         above_peak = log_(warped.clamp_min_(_FLOOR))
-        return torch.add(above_peak, self.octaves, alpha=_LOG_2, out=above_peak if into is None else into)
+        return torch.add(above_peak, self.peak, out=above_peak if into is None else into)
 
-    def part(self, clips: slice) -> Spectrogram:
-        lengths = None if self.lengths is None else self.lengths[clips]
-        return _LogMel(self.compressed[clips], lengths, self.log_mel[clips], self.octaves[clips])
+    def parts(self, n_clips: int) -> Sequence[Spectrogram]:
+        return [_LogMel(*part) for part in _split(n_clips, self.compressed, self.lengths, self.log_mel, self.peak)]
+
+
+def _split(n: int, first: Tensor, *others: Tensor | None) -> Iterator[tuple[Any, ...]]:
+    """So many clips of each at a time."""
+    parts = torch.split(first, n)
+    return zip(parts, *([None] * len(parts) if x is None else torch.split(x, n) for x in others), strict=True)
 
 
 def _log_mel(log_mel: Tensor, lengths: Tensor | None) -> Spectrogram:
-    at_once = eager_on_cpu(log_mel) and lengths is None and not torch.is_grad_enabled()
-    if at_once and log_mel[0].numel() >= _LARGE_CLIP:
+    lowest: Tensor | None = None
+    if eager_on_cpu(log_mel) and lengths is None and not torch.is_grad_enabled():
         lowest, peak = _extremes(log_mel)
-        octaves = peak.clamp_min_(_LOWEST_PEAK) / _LOG_2
-        enough = bool((lowest >= peak + math.log(_FLOOR)).all())
-        compressed = log_mel if enough else torch.maximum(log_mel, peak + math.log(_FLOOR))
-        return _LogMel(compressed, None, log_mel, octaves)
+        peak = peak.clamp_min_(_LOWEST_PEAK)
+        return _LogMel(_floored(log_mel, peak, lowest), None, log_mel, peak)
     loudest = log_mel.amax(1, keepdim=True)  # (batch, 1, frame)
     if lengths is not None:
         loudest = loudest.masked_fill(~length_mask(lengths, log_mel.shape[-1])[:, None], -torch.inf)
     peak = loudest.amax(2, keepdim=True).clamp_min(_LOWEST_PEAK)
-    return _LogMel(_floored(log_mel, peak + math.log(_FLOOR)), lengths, log_mel, peak / _LOG_2)
+    if eager_on_cpu(log_mel):
+        lowest = log_mel.amin((1, 2), keepdim=True)
+    return _LogMel(_floored(log_mel, peak, lowest), lengths, log_mel, peak)
 
 
 def _extremes(log_mel: Tensor) -> tuple[Tensor, Tensor]:
-    """Smallest and largest value of each clip (batch, band, frame), each (batch, 1, 1), read in one pass."""
+    """Smallest and largest value of each clip (batch, band, frame), each (batch, 1, 1); large clips are read once."""
+    if log_mel.shape[1] * log_mel.shape[2] < _LARGE_CLIP:
+        return log_mel.amin((1, 2), keepdim=True), log_mel.amax((1, 2), keepdim=True)
     pairs = [torch.stack(torch.aminmax(clip)) for clip in log_mel.mT]
     lowest, largest = torch.stack(pairs, 1)[..., None, None]
     return lowest, largest
 
 
-def _floored(log_mel: Tensor, floor: Tensor) -> Tensor:
-    """The larger of log_mel (batch, band, frame) and floor (batch, 1, 1): log(0) becomes a number.
+def _floored(log_mel: Tensor, peak: Tensor, lowest: Tensor | None) -> Tensor:
+    """log_mel (batch, band, frame), at most the floor below peak (batch, 1, 1): the logarithm of 0 becomes a number.
 
-    On a CPU no copy where that is log_mel.
+    No copy where it is the same, given its lowest values (batch, 1, 1).
     """
-    if eager_on_cpu(log_mel) and bool((log_mel.amin((1, 2), keepdim=True) >= floor).all()):
+    if lowest is not None and (lowest - peak).amin().item() >= math.log(_FLOOR):
         return log_mel
-    return torch.maximum(log_mel, floor)
+    return torch.maximum(log_mel, peak + math.log(_FLOOR))

@@ -8,7 +8,6 @@ output is dropped, outputs past the sum are zero.
 
 from __future__ import annotations
 
-from copy import copy
 from functools import cache
 from typing import Any, Literal
 
@@ -16,8 +15,9 @@ import torch
 from torch import Tensor
 
 from tenuto.errors import UsageError
-from tenuto.frontend import _warp_export, _warp_torch
-from tenuto.frontend.lengths import is_exporting
+from tenuto.frontend import _warp_export, _warp_forward, _warp_torch
+from tenuto.frontend._warp_forward import Group
+from tenuto.frontend.lengths import eager_on_cpu, is_exporting
 
 Aggregate = Literal["mean", "max"]
 
@@ -58,18 +58,20 @@ class Warp:
     """One importance, cut up once, applied to several frames: what a layer calls.
 
     importance (batch, frame) >= 0; algorithm1=False is Eq. 5 alone, where a frame goes whole into one output.
+    max_scale (batch, 1): the maximum is multiplied by it. Gradients flow only where they are on when it is made.
     """
 
-    def __init__(self, importance: Tensor, n_out: int, algorithm1: bool = True) -> None:
-        self.n_out, self._kernel = n_out, _kernel_for(importance)
+    def __init__(
+        self, importance: Tensor, n_out: int, algorithm1: bool = True, max_scale: Tensor | float = 1.0
+    ) -> None:
+        self.n_out, self._kernel, self._max_scale = n_out, _kernel_for(importance), max_scale
         cut = self._kernel.segments if algorithm1 else self._kernel.whole_frames
         self._segments = cut(importance, n_out)
 
-    def part(self, clips: slice) -> Warp:
-        """That of some of the clips, forward only, on a CPU, not where a graph is traced."""
-        part = copy(self)
-        part._segments = self._segments.part(clips)
-        return part
+    def groups(self, n_group: int, dtype: torch.dtype) -> list[Group]:
+        """The same for `n_group` clips at a time, of this dtype: without gradients, eager, on a CPU."""
+        groups: list[Group] = self._segments.groups(n_group, dtype, self._max_scale)
+        return groups
 
     def mean(self, frames: Tensor) -> Tensor:
         """X W^T: frames (batch, band, frame), or (1, band, frame) for all clips alike -> (batch, band, n_out)."""
@@ -78,14 +80,16 @@ class Warp:
 
     def mean_and_max(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """X W^T and max_j X_j W_ij in one pass: frames (batch, band, frame) -> two of (batch, band, n_out)."""
-        both: tuple[Tensor, Tensor] = self._kernel.weighted_sum_and_max(frames, self._segments)
-        return both
+        mean, largest = self._kernel.weighted_sum_and_max(frames, self._segments)
+        return mean, _warp_forward.scaled(largest, self._max_scale)
 
 
 def _kernel_for(importance: Tensor) -> Any:
     """The module that warps it: Triton's on CUDA where Triton is there, PyTorch's everywhere else."""
     if is_exporting():
         return _warp_export
+    if not torch.is_grad_enabled() and eager_on_cpu(importance):
+        return _warp_forward
     fused = _triton() if importance.is_cuda and not torch.compiler.is_compiling() else None
     return fused or _warp_torch
 
