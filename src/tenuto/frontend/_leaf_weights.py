@@ -49,8 +49,9 @@ def pair_weights(
     """
     response = torch.fft.hfft(filters[:, filters.shape[1] // 2 :], n=size)  # (band, K), real: filters are symmetric
     with torch.no_grad():
-        theta = torch.arange(size, device=windows.device) * (2 * math.pi / size) + math.pi - centers[:, None]
-        share = near_share(torch.remainder(theta, 2 * math.pi) - math.pi, windows.shape[1])
+        theta = torch.arange(size, device=windows.device).to(dtypes[0]) * (2 * math.pi / size) + math.pi
+        theta = torch.remainder(theta - centers.to(dtypes[0])[:, None], 2 * math.pi) - math.pi
+        share = near_share(theta, windows.shape[1])
     near, response = (response * share).to(dtypes[0]), response.to(dtypes[0])
     heard = _weights(response, near, windows, which[0], dtypes[0])
     with torch.no_grad():
