@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tenuto.frontend._leaf_bands import near_share
 
-_BLOCK_BYTES = 2**19  # of weights that are worked on at once
+_BLOCK_BYTES = 2**20  # of weights that are worked on at once
 
 
 class Pairs(NamedTuple):
