@@ -1,4 +1,7 @@
-"""LEAF in sub-bands: each filter's band of the whole clip's spectrum, back in time at a rate that holds it.
+"""LEAF in sub-bands: each filter's band of a segment's spectrum, back in time at a rate that holds it.
+
+A clip is cut into segments of at most 64 windows, which overlap by what filters reach for, so that transforms stay in a
+processor's first caches: twice as fast as one transform of ten seconds.
 
 The rate is p samples a hop, so that frames stay whole numbers of samples; filters of one p go together. The window
 is brought to that rate too, as a band-limited signal, so that the energies need never be at full rate.
@@ -27,7 +30,7 @@ _POOL_SIGMAS = 4.3  # the same for the window, -80 dB
 _NEAR_CYCLES = (11.0, 30.0)
 _TAPS = 12  # of the interpolation between coarse points of a response, which errs by 1e-6
 _KAISER_BETA = 12.5
-_SEGMENT_WINDOWS = 64  # the longest segments, so that transforms stay in a processor's first caches
+_SEGMENT_WINDOWS = 64  # the longest segments
 
 
 class Rate(NamedTuple):
@@ -132,7 +135,7 @@ def _grid(hop: int, window: int, n_hops: int) -> _Grid:
     least, margin = -(-2 * window // hop), -(-window // hop)
     grids = []
     for n_coarse in (2 * n for n in range(least, 2 * least) if smooth(n) == n):
-        n_most = max(n_coarse, _SEGMENT_WINDOWS * window // hop)
+        n_most = max(2 * n_coarse, _SEGMENT_WINDOWS * window // hop)
         for n_segment in (n_coarse * n for n in range(1, n_most // n_coarse + 1) if smooth(n) == n):
             if n_segment > 2 * margin:
                 count = -(-n_hops // (n_segment - 2 * margin))
