@@ -56,9 +56,11 @@ def floors(n_filters: int, batch: int) -> dict[str, interleaved.Call]:
     _, sigmas, widths = (values.tolist() for values in bank.constrained())
     ways = leaf._ways(sigmas, widths, window)
     rates = leaf._rates(sigmas, widths, window, hop, ways)
-    n_hops = _leaf_bands._grid(hop, window, n_frames + 2 * -(-window // (2 * hop)) + -(-2 * window // hop)).n_hops
+    segments = _leaf_bands._grid(hop, window, n_frames + 2 * -(-window // (2 * hop)) + -(-window // hop) - 1).segments
     bands = [
-        torch.randn(batch, rates.count(rate), n_hops * rate.samples, dtype=torch.complex64)
+        torch.randn(
+            rates.count(rate), batch * segments.n_segments, segments.n_hops * rate.samples, dtype=torch.complex64
+        )
         for rate in sorted(set(rates))
     ]
     size = _leaf_pairs.segment_length(window)

@@ -1,4 +1,7 @@
-"""LEAF in sub-bands: each filter's band of the whole clip's spectrum, back in time at a rate that holds it.
+"""LEAF in sub-bands: each filter's band of a segment's spectrum, back in time at a rate that holds it.
+
+A clip is cut into segments of at most 64 windows, which overlap by what filters reach for, so that transforms stay in a
+processor's first caches: twice as fast as one transform of ten seconds.
 
 The rate is p samples a hop, so that frames stay whole numbers of samples; filters of one p go together. The window
 is brought to that rate too, as a band-limited signal, so that the energies need never be at full rate.
@@ -12,21 +15,22 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tenuto.frontend._leaf_filtering import Bands, filtered_energies
+from tenuto.frontend._leaf_filtering import Bands, Segments, Windows, filtered_energies
 from tenuto.frontend._remembered import Remember, made
 
 BAND_SIGMAS = 5.0  # half a short filter's band in standard deviations of the response: -108 dB
 _POOL_SIGMAS = 4.3  # the same for the window, -80 dB
 # Where a long filter's share begins to fade, and ends, in cycles a window from its centre. By measurement.
-_NEAR_CYCLES = (12.0, 30.0)
+_NEAR_CYCLES = (11.0, 30.0)
 _TAPS = 12  # of the interpolation between coarse points of a response, which errs by 1e-6
 _KAISER_BETA = 12.5
+_SEGMENT_WINDOWS = 64  # the longest segments
 
 
 class Rate(NamedTuple):
@@ -64,6 +68,7 @@ def band_energies(
     samples: Tensor,
     centers: Tensor,
     sigmas: Tensor,
+    widths: Tensor,
     windows: Tensor,
     rates: list[Rate],
     hop: int,
@@ -72,60 +77,83 @@ def band_energies(
 ) -> Tensor:
     """Energies (batch, band, frame) of the whole window, wherever the clip ends; bands in the order given.
 
-    samples (batch, samples) as LinedUp has them; centers and sigmas (band,), windows (band, window), in float64.
+    samples (batch, samples) as LinedUp has them; centers, sigmas and widths (band,), the Gaussian windows of these
+    widths (band, window), in float64.
     """
     window = windows.shape[1]
     tail = -(-window // (2 * hop))  # frames on both sides where a band-limited window has not died away
-    before = tail * hop - (window - 1) // 2  # frame k's window begins at sample (k + tail) hop
-    grid = _grid(hop, window, n_frames + 2 * tail + -(-2 * window // hop))
-    n_mirrored = max(rate.samples for rate in rates) * grid.n_hops // 2
-    spectrum = _spectrum(F.pad(samples, (before, 0)), grid.n_fft, n_mirrored)
-    between = _interpolation(grid.n_hops // grid.n_coarse).to(samples)
-    bands: list[Tensor] = [samples.new_empty(0)] * len(rates)
+    n_hops = n_frames + 2 * tail + -(-window // hop) - 1  # that windows reach
+    grid = _grid(hop, window, n_hops)
+    # frame k's window begins at sample (k + tail) hop behind the first segment's margin
+    before = (tail + grid.segments.margin) * hop - (window - 1) // 2
+    n_mirrored = max(rate.samples for rate in rates) * grid.segments.n_hops // 2
+    spectrum = _spectra(samples, before, grid, n_mirrored)
+    between = _interpolation(grid.segments.n_hops // grid.n_coarse).to(samples)
+    order, energies = [], []
     for rate in sorted(set(rates)):
         index = [i for i, other in enumerate(rates) if other == rate]
         first, points = remember(
             ("bands", rate, grid, samples.dtype),
             partial(_responses, centers[index], sigmas[index], window, rate, grid, samples.dtype),
         )
-        low_windows = windows[index] @ _resampling(window, hop, rate.samples, tail).to(windows).T
-        low_windows = low_windows.to(samples.dtype)
-        of_rate = Bands([k + n_mirrored for k in first], rate.samples, n_frames)
-        energies = filtered_energies(spectrum, points, between, low_windows, of_rate)
-        for i, values in zip(index, energies.unbind(1), strict=True):
-            bands[i] = values
-    return torch.stack(bands, 1)
+        of_rate = Bands([k + n_mirrored for k in first], rate.samples, n_frames, grid.segments)
+        low = _low_windows(windows[index], widths[index], _resampling(window, hop, rate.samples, tail), samples.dtype)
+        energies.append(filtered_energies(spectrum, points, between, low, of_rate))
+        order += index
+    back = torch.tensor(order, device=samples.device).argsort()
+    return torch.cat(energies).index_select(0, back).transpose(0, 1)
+
+
+def _low_windows(windows: Tensor, widths: Tensor, resampling: Tensor, dtype: torch.dtype) -> Windows:
+    """Gaussian windows (band, window) of widths (band,), shares of half of it, at a band's rate."""
+    place = torch.linspace(-1, 1, windows.shape[1], dtype=windows.dtype, device=windows.device)
+    with torch.no_grad():
+        slopes = windows * (place / widths[:, None]).square() / widths[:, None]
+        both = torch.cat([windows, slopes]) @ resampling.to(windows).T
+    values, slopes = both.to(dtype).chunk(2)
+    return Windows(values, slopes, widths.to(dtype))
 
 
 class _Grid(NamedTuple):
-    """The clip's transform: n_hops hops; responses are computed at every (n_hops / n_coarse)th bin."""
+    """The clip's segments, each transformed; responses are computed at every (n_hops / n_coarse)th bin."""
 
     hop: int
-    n_hops: int
+    segments: Segments
     n_coarse: int
 
     @property
     def n_fft(self) -> int:
-        return self.n_hops * self.hop
+        return self.segments.n_hops * self.hop
 
 
+@lru_cache(maxsize=256)
 def _grid(hop: int, window: int, n_hops: int) -> _Grid:
-    """For at least `n_hops`; quick to transform, and responses at four times the points that they need, or more."""
-    least = -(-2 * window // hop)
-    grids = [
-        _Grid(hop, 2 * n * smooth(-(-n_hops // (2 * n))), 2 * n) for n in range(least, 2 * least) if smooth(n) == n
-    ]
-    return min(grids, key=lambda grid: grid.n_hops)
+    """For at least `n_hops`; quick to transform, and responses at four times the points that they need, or more.
 
-
-def _spectrum(samples: Tensor, n_fft: int, n_mirrored: int) -> Tensor:
-    """samples (batch, samples) -> bins -n_mirrored .. n_fft/2 + n_mirrored (batch, bin), both ends mirrored.
-
-    In float64, as single precision would leave noise at -140 dB of the loudest part in every band, and some
-    recordings have nothing louder in theirs.
+    Neighbours share the length of two windows: one that a filter reaches for, and one for what fading leaves.
     """
+    least, margin = -(-2 * window // hop), -(-window // hop)
+    grids = []
+    for n_coarse in (2 * n for n in range(least, 2 * least) if smooth(n) == n):
+        n_most = max(2 * n_coarse, _SEGMENT_WINDOWS * window // hop)
+        for n_segment in (n_coarse * n for n in range(1, n_most // n_coarse + 1) if smooth(n) == n):
+            if n_segment > 2 * margin:
+                count = -(-n_hops // (n_segment - 2 * margin))
+                grids.append(_Grid(hop, Segments(count, n_segment, margin), n_coarse))
+    return min(grids, key=lambda grid: grid.segments.n_segments * grid.segments.n_hops)
+
+
+def _spectra(samples: Tensor, before: int, grid: _Grid, n_mirrored: int) -> Tensor:
+    """samples (batch, samples) behind `before` zeros -> (batch x segment, bin), both ends mirrored.
+
+    Bins are -n_mirrored .. n_fft/2 + n_mirrored. In float64, as single precision would leave noise at -140 dB of
+    the loudest part in every band, and some recordings have nothing louder in theirs.
+    """
+    n_fft, step = grid.n_fft, grid.segments.n_inner * grid.hop
+    after = (grid.segments.n_segments - 1) * step + n_fft - before - samples.shape[1]
     exact = samples if samples.device.type == "mps" else samples.double()
-    half = torch.fft.rfft(exact, n=n_fft).to(torch.complex64 if samples.dtype == torch.float32 else torch.complex128)
+    segments = F.pad(exact, (before, max(after, 0))).unfold(1, n_fft, step)[:, : grid.segments.n_segments].flatten(0, 1)
+    half = torch.fft.rfft(segments).to(torch.complex64 if samples.dtype == torch.float32 else torch.complex128)
     left, right = half[:, 1 : n_mirrored + 1].flip(1), half[:, n_fft // 2 - n_mirrored : n_fft // 2].flip(1)
     return torch.cat([left.conj(), half, right.conj()], 1)
 
@@ -137,18 +165,43 @@ def _responses(
 
     Points lie n_hops / n_coarse bins apart, and begin some before the first bin, for the interpolation.
     """
-    n_low, bin_width = grid.n_hops * rate.samples, 2 * math.pi / grid.n_fft
+    n_low, bin_width = grid.segments.n_hops * rate.samples, 2 * math.pi / grid.n_fft
     middle = torch.round(centers.detach() / bin_width)
-    offset = (middle * bin_width - centers)[:, None]  # of the middle bin from the centre
-    t = torch.arange(window // 2 + 1, device=centers.device, dtype=centers.dtype)
-    gaussian = torch.exp(-0.5 * (t / sigmas[:, None]).square()) / (math.sqrt(2 * math.pi) * sigmas[:, None])
-    taps = torch.cat([gaussian[:, :1], 2 * gaussian[:, 1:]], 1)  # both sides at once
+    offset = middle * bin_width - centers  # of the middle bin from the centre
     place, *waves = _waves(window // 2 + 1, rate.samples * grid.n_coarse, grid.n_coarse * grid.hop)
-    cosines, sines = (table.to(taps) for table in waves)
-    points = (taps * torch.cos(offset * t)) @ cosines - (taps * torch.sin(offset * t)) @ sines
+    scale = torch.full_like(offset, n_low / grid.n_fft).detach()[:, None]
     if rate.fades:
-        points = points * near_share(place.to(taps) + offset.detach(), window)
-    return (middle.to(torch.int64) - n_low // 2).tolist(), (points * (n_low / grid.n_fft)).to(dtype)
+        scale = scale * near_share(place.to(scale) + offset.detach()[:, None], window)
+    points: Tensor = _Points.apply(offset, sigmas, *(table.to(scale) for table in waves), scale)
+    return (middle.to(torch.int64) - n_low // 2).tolist(), points.to(dtype)
+
+
+class _Points(torch.autograd.Function):
+    """Offsets and sigmas (band,), cosines and sines (tap, point), scale (band, point or 1) -> responses (band, point).
+
+    That of the Gaussian of area one, cut to its taps, at the points' frequencies plus the offset; sums over both sides.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, offsets: Tensor, sigmas: Tensor, cosines: Tensor, sines: Tensor, scale: Tensor) -> Tensor:
+        t = torch.arange(cosines.shape[0], device=sigmas.device, dtype=sigmas.dtype)
+        taps = torch.exp(-0.5 * (t / sigmas[:, None]).square()).mul_(2 / (math.sqrt(2 * math.pi) * sigmas[:, None]))
+        taps[:, 0] /= 2
+        phases = offsets[:, None] * t
+        even, odd = taps * phases.cos(), taps * phases.sin()
+        ctx.save_for_backward(sigmas, t, even, odd, cosines, sines, scale)
+        return torch.addmm(even @ cosines, odd, sines, alpha=-1).mul_(scale)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        sigmas, t, even, odd, cosines, sines, scale = ctx.saved_tensors
+        to_points = gradients[0] * scale
+        to_even, to_odd = to_points @ cosines.T, to_points @ sines.T
+        to_offsets = -(odd * to_even).addcmul_(even, to_odd) @ t
+        by_tap = (even * to_even).addcmul_(odd, to_odd, value=-1)
+        to_sigmas = by_tap @ t.square() / sigmas**3 - by_tap.sum(1) / sigmas
+        return to_offsets, to_sigmas, None, None, None
 
 
 @lru_cache(maxsize=64)

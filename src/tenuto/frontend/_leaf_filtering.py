@@ -1,4 +1,8 @@
-"""Bands of a spectrum, filtered, back in time, squared and pooled: one differentiable step, a few bands at a time."""
+"""Bands of segments' spectra, filtered, back in time, squared and pooled: one differentiable step, some bands a time.
+
+Bands come first in what is held here, so that a band's hops, of all segments of all clips, are rows of one matrix;
+and real and imaginary parts lie by turns, as transforms have them, so that real factors of them come twice each.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_BLOCK_BYTES = 2**21
+_BLOCK_BYTES = 2**20  # of bands that are worked on at once
+_KEPT_BYTES = 2**25  # of bands that are kept for the way back; more are made again, quicker than fresh memory is had
+
+
+class Segments(NamedTuple):
+    """A clip in n_segments of n_hops hops; `margin` of them at both ends are its neighbours' too."""
+
+    n_segments: int
+    n_hops: int
+    margin: int
+
+    @property
+    def n_inner(self) -> int:
+        return self.n_hops - 2 * self.margin
 
 
 class Bands(NamedTuple):
@@ -17,115 +34,176 @@ class Bands(NamedTuple):
     first: list[int]
     rate: int
     n_frames: int
+    segments: Segments
 
 
-def filtered_energies(spectrum: Tensor, points: Tensor, between: Tensor, windows: Tensor, bands: Bands) -> Tensor:
-    """Spectrum (batch, bin), windows (band, hops x rate) -> energies (batch, band, frame).
+class Windows(NamedTuple):
+    """Windows (band, hops x rate), how their widths (band,) change them (likewise), and these."""
+
+    values: Tensor
+    slopes: Tensor
+    widths: Tensor
+
+
+def filtered_energies(spectrum: Tensor, points: Tensor, between: Tensor, windows: Windows, bands: Bands) -> Tensor:
+    """Spectrum (batch x segment, bin), windows of bands -> energies (band, batch, frame).
 
     A band's real response (band, low bin) is interpolated from points (band, coarse + taps - 1) by between
-    (tap, low bins a point). Frame k's window begins at hop k. A band's lowest bin becomes bin 0, which turns
-    phases, of which the modulus knows nothing.
+    (tap, low bins a point). Frame k's window begins at hop k, hop 0 being the first that is no margin. A band's
+    lowest bin becomes bin 0, which turns phases, of which the modulus knows nothing.
     """
-    energies: Tensor = _Filtered.apply(spectrum, points, between, windows, bands)
+    energies: Tensor = _Filtered.apply(spectrum, points, between, *windows, bands)
     return energies
 
 
 class _Filtered(torch.autograd.Function):
+    """Where widths are learned, bands are pooled under the windows' slopes too: that is all that widths ask for."""
+
     @staticmethod
-    def forward(ctx: Any, spectrum: Tensor, points: Tensor, between: Tensor, windows: Tensor, bands: Bands) -> Tensor:
-        n_low = (points.shape[1] - between.shape[0] + 1) * between.shape[1]
-        ctx.bands, ctx.blocks = bands, _blocks(spectrum, points.shape[0], n_low)
-        energies = windows.new_empty(spectrum.shape[0], points.shape[0], bands.n_frames)
-        kept = spectrum.new_empty(spectrum.shape[0], points.shape[0], n_low) if any(ctx.needs_input_grad) else None
-        for block in ctx.blocks:
-            low = torch.fft.ifft(_cut(spectrum, n_low, bands.first[block]).mul_(_stretch(points[block], between)))
-            _pool(low, windows[block], bands, out=energies[:, block])
-            if kept is not None:
-                kept[:, block] = low
-        ctx.save_for_backward(spectrum, points, between, windows, kept)
-        return energies
+    def forward(ctx: Any, *inputs: Any) -> Tensor:
+        spectrum, points, between, windows, slopes, _, bands = inputs
+        responses = _stretch(points, between)
+        pooling = [windows, slopes] if ctx.needs_input_grad[5] else [windows]
+        n_clips = spectrum.shape[0] // bands.segments.n_segments
+        pooled: list[Tensor] = [windows.new_empty(windows.shape[0], n_clips, bands.n_frames) for _ in pooling]
+        keeps = any(ctx.needs_input_grad) and responses.nbytes * spectrum.shape[0] <= _KEPT_BYTES
+        ctx.bands, ctx.blocks, kept = bands, _blocks(spectrum, responses, bands.segments.n_segments), []
+        for clips, rows, block in ctx.blocks:
+            low = torch.fft.ifft(_filter(spectrum[rows], responses[block], bands.first[block]))
+            _pool(low, [each[block] for each in pooling], bands, [each[block, clips] for each in pooled])
+            kept += [low] if keeps else []
+        ctx.save_for_backward(spectrum, points, between, windows, pooled[-1], *kept)
+        return pooled[0]
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, None, Tensor, None]:
-        spectrum, points, between, windows, kept = ctx.saved_tensors
-        bands, n_low = ctx.bands, kept.shape[2]
-        of_spectrum = torch.zeros_like(spectrum) if ctx.needs_input_grad[0] else None
-        of_points, of_windows = torch.empty_like(points), torch.empty_like(windows)
-        for block in ctx.blocks:
-            gradient, low, first = gradients[0][:, block], kept[:, block], bands.first[block]
-            of_windows[block] = _pool_windows(low, gradient, bands, windows.shape[1] // bands.rate)
-            of_power = _unpool(gradient, windows[block], bands, n_low // bands.rate)
-            of_bands = torch.fft.fft(low * of_power.mul_(2), norm="forward")
-            if of_spectrum is not None:
-                for i, response in enumerate(_stretch(points[block], between)):
-                    of_spectrum[:, first[i] : first[i] + n_low] += of_bands[:, i] * response
-            products = torch.view_as_real(_cut(spectrum, n_low, first)).mul_(torch.view_as_real(of_bands))
-            of_points[block] = _shrink(products.flatten(2), between)
-        return of_spectrum, of_points, None, of_windows, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        spectrum, points, between, windows, slopes, *kept = ctx.saved_tensors
+        bands, (hears_signal, learns) = ctx.bands, ctx.needs_input_grad[:2]
+        to_spectrum = torch.zeros_like(spectrum) if hears_signal else None
+        responses = points if kept and not hears_signal else _stretch(points, between)
+        n_low = bands.segments.n_hops * bands.rate
+        to_responses = points.new_zeros(points.shape[0], 2 * n_low) if learns else None
+        for i, (clips, rows, block) in enumerate(ctx.blocks):
+            first = bands.first[block]
+            low = kept[i] if kept else torch.fft.ifft(_filter(spectrum[rows], responses[block], first))
+            to_low = _unpool(low, gradients[0][block, clips], windows[block], bands)
+            to_bands = torch.fft.fft(to_low, norm="forward")
+            if to_spectrum is not None:
+                _unfilter(to_bands, responses[block], first, to_spectrum[rows])
+            if to_responses is not None:
+                to_responses[block] += _products(to_bands, spectrum[rows], first)
+        to_points = None if to_responses is None else _shrink(to_responses, between)
+        to_widths = (gradients[0] * slopes).sum((1, 2)) if ctx.needs_input_grad[5] else None
+        return to_spectrum, to_points, None, None, None, to_widths, None
 
 
-def _blocks(spectrum: Tensor, n_bands: int, n_low: int) -> list[slice]:
-    size = max(1, _BLOCK_BYTES // (spectrum.shape[0] * n_low * spectrum.element_size()))
-    return [slice(start, min(start + size, n_bands)) for start in range(0, n_bands, size)]
+def _blocks(spectrum: Tensor, responses: Tensor, n_segments: int) -> list[tuple[slice, slice, slice]]:
+    """Which clips, rows of the spectrum and bands to take at once."""
+    n_batch, n_bands = spectrum.shape[0] // n_segments, responses.shape[0]
+    n_together = max(1, _BLOCK_BYTES // (n_segments * responses.shape[1] * responses.element_size()))
+    n_clips = min(n_batch, n_together)
+    n_block = max(1, n_together // n_clips)
+    return [
+        (
+            slice(clip, clip + n_clips),
+            slice(clip * n_segments, (clip + n_clips) * n_segments),
+            slice(band, band + n_block),
+        )
+        for clip in range(0, n_batch, n_clips)
+        for band in range(0, n_bands, n_block)
+    ]
 
 
 def _stretch(points: Tensor, between: Tensor) -> Tensor:
-    """points (band, coarse + taps - 1), weights (tap, place) -> response (band, coarse x place)."""
-    return (points.unfold(1, between.shape[0], 1) @ between).flatten(1)
+    """points (band, coarse + taps - 1), weights (tap, place) -> response, each twice (band, coarse x place x 2)."""
+    return (points.unfold(1, between.shape[0], 1) @ between.repeat_interleave(2, 1)).flatten(1)
 
 
-def _shrink(products: Tensor, between: Tensor) -> Tensor:
-    """Of the response's gradient (batch, band, low bin x part) -> gradient of points (band, coarse + taps - 1)."""
+def _shrink(to_responses: Tensor, between: Tensor) -> Tensor:
+    """Of the response's gradient (band, low bin x part) -> gradient of points (band, coarse + taps - 1)."""
     n_taps, n_places = between.shape
-    of_response = products[0] if len(products) == 1 else products.sum(0)
-    by_point = of_response.view(of_response.shape[0], -1, 2 * n_places)
-    of_taps = between.repeat_interleave(2, 1) @ by_point.mT  # (band, tap, coarse); real and imaginary parts by turns
+    by_point = to_responses.view(to_responses.shape[0], -1, 2 * n_places)
+    of_taps = between.repeat_interleave(2, 1) @ by_point.mT  # (band, tap, coarse)
     total = of_taps.new_zeros(of_taps.shape[0], of_taps.shape[2] + n_taps - 1)
     for tap in range(n_taps):
         total[:, tap : tap + of_taps.shape[2]] += of_taps[:, tap]
     return total
 
 
-def _cut(spectrum: Tensor, n_low: int, first: list[int]) -> Tensor:
-    """Spectrum (batch, bin) -> bands (batch, band, low bin)."""
-    return torch.stack([spectrum[:, k : k + n_low] for k in first], 1)
+def _parts(values: Tensor) -> Tensor:
+    """Complex (..., n) -> its real and imaginary parts by turns (..., 2 n), a view."""
+    return torch.view_as_real(values).flatten(-2)
+
+
+def _cuts(spectrum: Tensor, n_parts: int, first: list[int]) -> list[Tensor]:
+    """Spectrum (row, bin) -> parts of the bands (row, n_parts), views."""
+    parts = _parts(spectrum)
+    return [parts[:, 2 * k : 2 * k + n_parts] for k in first]
+
+
+def _filter(spectrum: Tensor, responses: Tensor, first: list[int]) -> Tensor:
+    """Spectrum (row, bin), responses, each twice (band, low bin x 2) -> bands (band, row, low bin)."""
+    n_parts = responses.shape[1]
+    bands = spectrum.new_empty(len(first), spectrum.shape[0], n_parts // 2)
+    for cut, response, band in zip(_cuts(spectrum, n_parts, first), responses, _parts(bands), strict=True):
+        torch.mul(cut, response, out=band)
+    return bands
+
+
+def _unfilter(to_bands: Tensor, responses: Tensor, first: list[int], to_spectrum: Tensor) -> None:
+    """Adds to to_spectrum (row, bin) what to_bands (band, row, low bin) say."""
+    cuts = _cuts(to_spectrum, responses.shape[1], first)
+    for cut, response, to_band in zip(cuts, responses, _parts(to_bands), strict=True):
+        cut.addcmul_(to_band, response)
+
+
+def _products(to_bands: Tensor, spectrum: Tensor, first: list[int]) -> Tensor:
+    """to_bands (band, row, low bin), which are overwritten -> of responses (band, low bin x part)."""
+    parts = _parts(to_bands)
+    for to_band, cut in zip(parts, _cuts(spectrum, parts.shape[2], first), strict=True):
+        to_band.mul_(cut)
+    return parts.sum(1)
 
 
 def _squares(low: Tensor, rate: int) -> Tensor:
-    """low (batch, band, sample) -> squares of its real and imaginary parts by turns (batch, band, hop, 2 x rate)."""
-    parts = torch.view_as_real(low)
-    return (parts * parts).view(*low.shape[:2], -1, 2 * rate)
+    """low (band, row, sample) -> squares of its real and imaginary parts by turns (band, row x hop, 2 x rate)."""
+    parts = _parts(low)
+    return (parts * parts).view(low.shape[0], -1, 2 * rate)
 
 
-def _pool(low: Tensor, windows: Tensor, bands: Bands, out: Tensor) -> None:
-    """|low|^2 of low (batch, band, sample) under windows (band, hops x rate) -> out (batch, band, frame)."""
-    both = windows.view(windows.shape[0], -1, bands.rate).repeat_interleave(2, 2)
-    shares = both @ _squares(low, bands.rate).mT  # (batch, band, hops from the frame's, hop)
-    torch.sum(_diagonals(shares, bands.n_frames), 2, out=out)
+def _pool(low: Tensor, windows: list[Tensor], bands: Bands, out: list[Tensor]) -> None:
+    """|low|^2 of low (band, row, sample) under windows (band, hops x rate) -> each `out` (band, batch, frame)."""
+    n_segments, n_hops, margin = bands.segments
+    by_hop = torch.cat([_by_hop(each, bands.rate) for each in windows], 1)
+    shares = by_hop @ _squares(low, bands.rate).mT  # (band, hops from the frame's, row x hop)
+    inner = shares.view(*shares.shape[:2], -1, n_segments, n_hops)[..., margin : n_hops - margin].flatten(3)
+    for each, energies in zip(inner.chunk(len(windows), 1), out, strict=True):
+        torch.sum(_diagonals(each, bands.n_frames), 1, out=energies)
+
+
+def _by_hop(windows: Tensor, rate: int) -> Tensor:
+    """windows (band, hops x rate) -> each twice (band, hop, 2 x rate)."""
+    return windows.view(windows.shape[0], -1, rate).repeat_interleave(2, 2)
 
 
 def _diagonals(shares: Tensor, n_frames: int) -> Tensor:
-    """shares (batch, band, m, hop) -> (batch, band, m, frame), a view: m hops behind the frame's."""
-    *outer, inner, hop = shares.stride()
-    return shares.as_strided((*shares.shape[:3], n_frames), (*outer, inner + hop, hop))
+    """shares (band, m, batch, hop) -> (band, m, batch, frame), a view: m hops behind the frame's."""
+    outer, inner, clip, hop = shares.stride()
+    return shares.as_strided((*shares.shape[:3], n_frames), (outer, inner + hop, clip, hop))
 
 
-def _pool_windows(low: Tensor, gradient: Tensor, bands: Bands, n_window_hops: int) -> Tensor:
-    """|low|^2 of low (batch, band, sample), gradient (batch, band, frame) -> of windows (band, hops x rate)."""
-    squares = _squares(low, bands.rate)
-    heard = _heard(gradient, squares.shape[2], n_window_hops)
-    both = (heard.mT @ squares).sum(0).flip(1)  # (band, hops, 2 x rate)
-    return both.view(*both.shape[:2], bands.rate, 2).sum(-1).flatten(1)
+def _unpool(low: Tensor, gradient: Tensor, windows: Tensor, bands: Bands) -> Tensor:
+    """gradient (band, batch, frame), windows (band, hops x rate) -> of low (band, row, sample)."""
+    by_hop = _by_hop(2 * windows, bands.rate).flip(1)
+    to_parts = (_heard(gradient, by_hop.shape[1], bands) @ by_hop).view(*low.shape, 2)
+    return torch.view_as_complex(to_parts.mul_(torch.view_as_real(low)))
 
 
-def _unpool(gradient: Tensor, windows: Tensor, bands: Bands, n_hops: int) -> Tensor:
-    """gradient (batch, band, frame), windows (band, hops x rate) -> of power (batch, band, sample)."""
-    by_hop = windows.view(windows.shape[0], -1, bands.rate)
-    return (_heard(gradient, n_hops, by_hop.shape[1]) @ by_hop.flip(1)).flatten(2)
-
-
-def _heard(gradient: Tensor, n_hops: int, n_window_hops: int) -> Tensor:
-    """gradient (batch, band, frame) -> (batch, band, hop, m), a view: of the frames that hop is in, last one last."""
-    before = n_window_hops - 1
-    return F.pad(gradient, (before, n_hops - gradient.shape[-1])).unfold(2, n_window_hops, 1)
+def _heard(gradient: Tensor, n_window_hops: int, bands: Bands) -> Tensor:
+    """gradient (band, batch, frame) -> (band, row x hop, m): of the frames that hop is in, last one last."""
+    segments = bands.segments
+    n_behind = segments.n_segments * segments.n_inner - bands.n_frames
+    of_hops = F.pad(gradient, (n_window_hops - 1, n_behind)).unfold(2, n_window_hops, 1)
+    by_segment = of_hops.view(*gradient.shape[:2], segments.n_segments, segments.n_inner, n_window_hops)
+    return F.pad(by_segment, (0, 0, segments.margin, segments.margin)).flatten(1, 3)

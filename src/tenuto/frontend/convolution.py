@@ -36,6 +36,8 @@ class LinedUp(NamedTuple):
     inside: Tensor  # bool (batch or 1, (frame - 1) hop + window), true where a filter's centre lies in the clip
     frames: Tensor  # (batch or 1,) valid frames of each clip
     n_frames: int  # of the batch
+    before: Tensor  # (batch or 1,) samples under each clip's windows that lie before it
+    behind: Tensor  # and behind it
 
 
 def line_up(waveforms: Tensor, lengths: Tensor | None, window: int, hop: int, alignment: Alignment) -> LinedUp:
@@ -49,14 +51,16 @@ def line_up(waveforms: Tensor, lengths: Tensor | None, window: int, hop: int, al
     if alignment == "centred":
         before = torch.full_like(before, (window - 1) // 2)
     reach = (window - 1) // 2
+    behind = ((frames - 1) * hop + window - before - counts).clamp_min(0)
+    if lengths is None:  # one shift for all
+        start = int(before)
+        inside = F.pad(waveforms.new_ones(1, n_samples, dtype=torch.bool), (start, n_lined - start - n_samples))
+        samples = F.pad(waveforms, (reach + start, n_lined + window - 1 - reach - start - n_samples))
+        return LinedUp(samples, inside, frames, n, before, behind)
     index = torch.arange(n_lined + window - 1, device=waveforms.device) - reach - before[:, None]
     inside = (index >= 0) & (index < counts[:, None])
-    if lengths is None:  # one shift for all
-        start = reach + int(before)
-        samples = F.pad(waveforms, (start, n_lined + window - 1 - start - n_samples))
-    else:
-        samples = waveforms.gather(1, index.clamp(0, n_samples - 1)).masked_fill(~inside, 0)
-    return LinedUp(samples, inside[:, reach : reach + n_lined], frames, n)
+    samples = waveforms.gather(1, index.clamp(0, n_samples - 1)).masked_fill(~inside, 0)
+    return LinedUp(samples, inside[:, reach : reach + n_lined], frames, n, before, behind)
 
 
 def correlate(padded: Tensor, filters: Tensor) -> Tensor:

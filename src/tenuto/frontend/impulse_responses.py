@@ -52,10 +52,38 @@ def gabor(centers: Tensor, sigmas: Tensor, size: int) -> Tensor:
 
     centers (band,) in radians a sample, sigmas (band,) in samples. LEAF, arXiv 2101.08596, eq. 4.
     """
-    t = torch.arange(-(size // 2), (size + 1) // 2, dtype=centers.dtype, device=centers.device)
+    if not torch.is_grad_enabled():
+        return _gabor(centers, sigmas, _taps(size, centers))
+    filters: Tensor = _Gabor.apply(centers, sigmas, size)
+    return filters
+
+
+def _taps(size: int, like: Tensor) -> Tensor:
+    return torch.arange(-(size // 2), (size + 1) // 2, dtype=like.dtype, device=like.device)
+
+
+def _gabor(centers: Tensor, sigmas: Tensor, t: Tensor) -> Tensor:
     gaussian = torch.exp(-t.square() / (2 * sigmas[:, None].square())) / (math.sqrt(2 * math.pi) * sigmas[:, None])
     phase = centers[:, None] * t
     return torch.complex(gaussian * phase.cos(), gaussian * phase.sin())
+
+
+class _Gabor(torch.autograd.Function):
+    """d filter / d center = i t filter, d filter / d sigma = (t^2 / sigma^3 - 1 / sigma) filter."""
+
+    @staticmethod
+    def forward(ctx: Any, centers: Tensor, sigmas: Tensor, size: int) -> Tensor:
+        filters = _gabor(centers, sigmas, _taps(size, centers))
+        ctx.save_for_backward(sigmas, filters)
+        return filters
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        sigmas, filters = ctx.saved_tensors
+        t, said = _taps(filters.shape[1], sigmas), gradients[0].conj() * filters
+        real = said.real
+        return -(said.imag @ t), real @ t.square() / sigmas**3 - real.sum(1) / sigmas, None
 
 
 def gaussian_lowpass(widths: Tensor, size: int) -> Tensor:

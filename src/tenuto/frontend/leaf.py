@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 
 from tenuto.errors import UsageError
 from tenuto.frontend import _leaf_bands, _leaf_pairs
-from tenuto.frontend._remembered import Remembered
+from tenuto.frontend._remembered import Remember, Remembered
 from tenuto.frontend.convolution import Alignment, LinedUp, direct_energies, line_up, pool, squared_modulus
 from tenuto.frontend.filterbanks import Filterbank
 from tenuto.frontend.impulse_responses import (
@@ -93,28 +94,43 @@ class Leaf(Filterbank):
         lined = line_up(waveforms, lengths, self.window_length, self.hop_length, self.alignment)
         exact = torch.float32 if waveforms.device.type == "mps" else torch.float64  # phases reach some hundred radians
         centers, sigmas, widths = (values.to(exact) for values in self.constrained())
+        remember = self._remembered.of(centers, sigmas, widths)
+        make = partial(self._filters, centers, sigmas, widths, waveforms.dtype)
+        (filters, windows), (rough_filters, rough_windows) = remember(("filters", waveforms.dtype), make)
+        if self.method == "direct":
+            return direct_energies(lined, rough_filters, rough_windows, self.hop_length)
+        whole = self._whole_windows(lined, centers, sigmas, widths, filters, windows, remember)
+        return _with_ends(whole, lined, rough_filters, rough_windows, self.hop_length)
+
+    def _filters(
+        self, centers: Tensor, sigmas: Tensor, widths: Tensor, dtype: torch.dtype
+    ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """Filters and windows (band, window), in the precision of the parameters and rounded."""
         filters = gabor(centers, sigmas, self.window_length)
         windows = gaussian_lowpass(widths, self.window_length)
-        rounded = filters.to(torch.promote_types(waveforms.dtype, torch.complex32)), windows.to(waveforms.dtype)
-        if self.method == "direct":
-            return direct_energies(lined, *rounded, self.hop_length)
-        whole = self._whole_windows(lined, centers, sigmas, widths, filters, windows)
-        return _with_ends(whole, lined, *rounded, self.hop_length)
+        return (filters, windows), (filters.to(torch.promote_types(dtype, torch.complex32)), windows.to(dtype))
 
     def _whole_windows(
-        self, lined: LinedUp, centers: Tensor, sigmas: Tensor, widths: Tensor, filters: Tensor, windows: Tensor
+        self,
+        lined: LinedUp,
+        centers: Tensor,
+        sigmas: Tensor,
+        widths: Tensor,
+        filters: Tensor,
+        windows: Tensor,
+        remember: Remember,
     ) -> Tensor:
         """Energies (batch, band, frame), right where a frame's window lies within the clip."""
-        hop, n_frames, remember = self.hop_length, lined.n_frames, self._remembered.of(centers, sigmas, widths)
+        hop, n_frames = self.hop_length, lined.n_frames
         ways = _ways(sigmas.tolist(), widths.tolist(), self.window_length)
         parts = []
         if index := ways.short + ways.long:
             rates = _rates(sigmas.tolist(), widths.tolist(), self.window_length, hop, ways)
-            of_bands = centers[index], sigmas[index], windows[index]
+            of_bands = centers[index], sigmas[index], widths[index], windows[index]
             parts.append(_leaf_bands.band_energies(lined.samples, *of_bands, rates, hop, n_frames, remember))
         if index := ways.long:
-            spectra = _leaf_pairs.segment_spectra(lined.samples, self.taper, self.window_length, hop, n_frames)
-            far = _leaf_pairs.pair_energies(spectra, centers[index], filters[index], windows[index], remember)
+            of_filters = centers[index], filters[index], windows[index]
+            far = _leaf_pairs.pair_energies(lined.samples, self.taper, *of_filters, hop, n_frames, remember)
             parts[0] = parts[0] + F.pad(far, (0, 0, len(ways.short), 0))
         if index := ways.direct:
             samples = lined.samples.to(filters.real.dtype)
@@ -157,9 +173,7 @@ def _with_ends(whole: Tensor, lined: LinedUp, filters: Tensor, windows: Tensor, 
     """
     window = filters.shape[1]
     n_lined = (lined.frames - 1) * hop + window  # samples under windows, of each clip (batch or 1,)
-    before = lined.inside.to(torch.int8).argmax(1)
-    behind = n_lined - before - lined.inside.sum(1)
-    n_outside = int(torch.maximum(before, behind).max())
+    n_outside = int(torch.maximum(lined.before, lined.behind).max())
     if n_outside == 0:
         return whole.clamp_min(0)
     n_ends = min(-(-n_outside // hop), lined.n_frames)  # frames at each end
@@ -167,7 +181,7 @@ def _with_ends(whole: Tensor, lined: LinedUp, filters: Tensor, windows: Tensor, 
     starts = lined.samples[:, : len(reach)]
     ends = lined.samples.gather(1, ((n_lined + window - 2)[:, None] - reach).expand(len(starts), -1))
     energies = squared_modulus(torch.stack([starts, ends], 1).flatten(0, 1), filters)  # (batch x side, band, sample)
-    outside = reach[:n_outside] < torch.stack([before, behind], 1)[..., None]  # (batch or 1, side, sample)
+    outside = reach[:n_outside] < torch.stack([lined.before, lined.behind], 1)[..., None]  # (batch or 1, side, sample)
     energies = energies.view(len(starts), 2, *energies.shape[1:]) * outside[:, :, None]
     shares = [(energies[..., k * hop :] * windows[:, : n_outside - k * hop]).sum(-1) for k in range(n_ends)]
     frame = torch.arange(n_ends, device=whole.device).expand(len(lined.frames), -1)

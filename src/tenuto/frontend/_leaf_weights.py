@@ -1,0 +1,155 @@
+"""Weights of pairs of bins in the energies of LEAF's long filters, and what of their gradients the filters hear."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from tenuto.frontend._leaf_bands import near_share
+
+_BLOCK_BYTES = 2**20  # of weights that are worked on at once
+
+
+class Pairs(NamedTuple):
+    """Which pairs (f, f + d) are taken into account, in bins: f from `first` up to `last`, d likewise."""
+
+    first: int
+    last: int
+    first_difference: int
+    last_difference: int
+
+    @property
+    def n_differences(self) -> int:
+        return self.last_difference - self.first_difference + 1
+
+    @property
+    def n_first(self) -> int:
+        return self.last - self.first + 1
+
+    @property
+    def n_pairs(self) -> int:
+        return self.n_differences * self.n_first
+
+
+def pair_weights(
+    centers: Tensor,
+    filters: Tensor,
+    windows: Tensor,
+    size: int,
+    which: tuple[Pairs, Pairs],
+    dtypes: tuple[torch.dtype, torch.dtype],
+) -> tuple[Tensor, Tensor]:
+    """Weights (band, difference x first bin) of the pairs that parameters hear of, and of the others.
+
+    centers (band,), filters and windows (band, window) in float64; less the weights of pairs in filters' near shares.
+    """
+    response = torch.fft.hfft(filters[:, filters.shape[1] // 2 :], n=size)  # (band, K), real: filters are symmetric
+    with torch.no_grad():
+        theta = torch.arange(size, device=windows.device).to(dtypes[0]) * (2 * math.pi / size) + math.pi
+        theta = torch.remainder(theta - centers.to(dtypes[0])[:, None], 2 * math.pi) - math.pi
+        share = near_share(theta, windows.shape[1])
+    near, response = (response * share).to(dtypes[0]), response.to(dtypes[0])
+    heard = _weights(response, near, windows, which[0], dtypes[0])
+    with torch.no_grad():
+        return heard, _weights(response, near, windows, which[1], dtypes[1])
+
+
+def _weights(response: Tensor, near: Tensor, windows: Tensor, which: Pairs, dtype: torch.dtype) -> Tensor:
+    """Weights (band, difference x first bin) of pairs (f, f + d), less those of the near share.
+
+    Pairs (f, f + d) and (-f - d, -f) say the same of a real signal, so that only those whose middle f + d/2 lies
+    between bins 0 and K/2 are counted: twice, or once on the two ends, where both are one pair.
+    """
+    cosines, counts = (table.to(windows.device) for table in _tables(windows.shape[1], response.shape[1], which))
+    sides = [*_both_sides(response, which), *_both_sides(near, which)]
+    of_windows = (windows @ cosines.to(windows)).to(response)
+    weights: Tensor = _Weights.apply(*sides, of_windows, counts.to(response), which, dtype)
+    return weights.flatten(1)
+
+
+@lru_cache(maxsize=64)
+def _tables(window: int, size: int, which: Pairs) -> tuple[Tensor, Tensor]:
+    """Cosines (window, difference), float64, of a window's transform; how often pairs count (difference, first bin)."""
+    with torch.inference_mode(False):  # kept for later calls, which may train
+        n = torch.arange(window) - window // 2
+        d = torch.arange(which.first_difference, which.last_difference + 1)
+        middle = 2 * torch.arange(which.first, which.last + 1) + d[:, None]  # twice f + d/2
+        inside = ((middle >= 0) & (middle <= size)).double()
+        counts = inside - 0.5 * ((middle == 0) | (middle == size)).double()  # where a pair is its own mirror image
+        # the segment begins K/2 before the window's middle, which turns every second bin's sign
+        signs = torch.where(d % 2 == 0, 1, -1) * torch.where(d == 0, 1, 2)
+        return torch.cos((n[:, None] * d % size).double() * (2 * math.pi / size)) * (signs / size**2), counts
+
+
+def _both_sides(response: Tensor, which: Pairs) -> tuple[Tensor, Tensor]:
+    """response (band, K) -> at bins f from `first` < 0 up to the last that pairs reach, and at -f: (band, bin)."""
+    first, last = which.first, which.last + which.last_difference
+    there = torch.cat([response[:, first:], response[:, : last + 1]], 1)
+    return there, torch.cat([response[:, -last:], response[:, : 1 - first]], 1).flip(1)
+
+
+class _Weights(torch.autograd.Function):
+    """Responses (band, bin) at f and -f, near shares likewise, W (band, difference), counts (difference, bin) ->
+
+    (H(f) H(f + d) + H(-f) H(-f - d) - the same of near shares) W(d) counts, (band, difference, bin).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> Tensor:
+        *sides, of_windows, counts, which, dtype = inputs
+        weights = torch.empty(sides[0].shape[0], which.n_differences, which.n_first, dtype=dtype, device=counts.device)
+        for bands in _blocks(weights):
+            products = _products([side[bands] for side in sides], counts, which)
+            torch.mul(products, of_windows[bands, :, None], out=weights[bands])
+        ctx.save_for_backward(*sides, of_windows, counts)
+        ctx.which = which
+        return weights
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        *sides, of_windows, counts = ctx.saved_tensors
+        counted = gradients[0] * _products(sides, counts, ctx.which)
+        to_windows = counted.sum(-1)
+        to_products = torch.mul(gradients[0], counts, out=counted).mul_(of_windows[:, :, None])
+        there, mirrored, near, near_mirrored = (undo_product(to_products, side, ctx.which) for side in sides)
+        return there, mirrored, near.neg_(), near_mirrored.neg_(), to_windows, None, None, None
+
+
+def _blocks(weights: Tensor) -> list[slice]:
+    size = max(1, _BLOCK_BYTES // weights[0].nbytes)
+    return [slice(start, start + size) for start in range(0, weights.shape[0], size)]
+
+
+def _products(sides: list[Tensor], counts: Tensor, which: Pairs) -> Tensor:
+    there, mirrored, near, near_mirrored = sides
+    room = there.new_empty(there.shape[0], which.n_differences, which.n_first)
+    products = multiply(there, mirrored, which, room)
+    for side in (near, near_mirrored):
+        products.addcmul_(*_factors(side, which), value=-1)
+    return products.mul_(counts)
+
+
+def _factors(part: Tensor, which: Pairs) -> tuple[Tensor, Tensor]:
+    """part (row, bin) -> at f (row, 1, first bin) and at f + d (row, difference, first bin), views."""
+    differences = slice(which.first_difference, which.last_difference + 1)
+    return part[:, None, : which.n_first], part.unfold(1, which.n_first, 1)[:, differences]
+
+
+def multiply(a: Tensor, b: Tensor, which: Pairs, out: Tensor) -> Tensor:
+    """a(f) a(f + d) + b(f) b(f + d): twice (row, bin) -> `out` (row, difference, first bin)."""
+    torch.mul(*_factors(a, which), out=out)
+    return out.addcmul_(*_factors(b, which))
+
+
+def undo_product(gradient: Tensor, part: Tensor, which: Pairs) -> Tensor:
+    """Gradient (row, difference, first bin) of part(f) part(f + d) -> of part (row, bin)."""
+    n_first, total = gradient.shape[2], torch.zeros_like(part)
+    for i, d in enumerate(range(which.first_difference, which.last_difference + 1)):
+        total[:, :n_first].addcmul_(gradient[:, i], part[:, d : d + n_first])
+        total[:, d : d + n_first].addcmul_(gradient[:, i], part[:, :n_first])
+    return total
