@@ -94,6 +94,13 @@ def test_without_gradients_energies_may_be_overwritten_and_nothing_changes(
     assert_close(waveforms, before, "exact")
 
 
+def test_a_front_end_without_resolution_has_no_second_tensor(monkeypatch: pytest.MonkeyPatch) -> None:
+    frontend, energies = Frontend(bank()), noise(2, 40 * N_BANDS).view(2, 40, N_BANDS).square().mT
+    monkeypatch.setattr(frontend.filterbank, "energies", lambda *_: energies)
+    with torch.no_grad():
+        assert frontend(noise(2, 900)).features.data_ptr() == energies.data_ptr()
+
+
 def test_energies_that_a_caller_holds_are_never_overwritten() -> None:
     energies = noise(2, 40 * N_BANDS).view(2, N_BANDS, 40).square()
     before = energies.clone()

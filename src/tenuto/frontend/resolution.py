@@ -93,10 +93,10 @@ class Resolution(nn.Module, ABC):
             check_lengths(lengths, spectrogram, "frame")
         if spectrogram.dtype in (torch.float16, torch.bfloat16):
             spectrogram = spectrogram.float()
+        overwrite = overwrite and not self.merges and not torch.is_grad_enabled() and eager_on_cpu(spectrogram)
         if not torch.compiler.is_compiling() and not torch.is_autocast_enabled(spectrogram.device.type):
-            return self.resolve(Spectrogram.of(spectrogram, lengths, compression), empty)  # leaving it takes time
-        with torch.autocast(spectrogram.device.type, enabled=False):
-            overwrite = overwrite and not self.merges and not torch.is_grad_enabled() and eager_on_cpu(spectrogram)
+            return self.resolve(Spectrogram.of(spectrogram, lengths, compression, overwrite), empty)
+        with torch.autocast(spectrogram.device.type, enabled=False):  # which takes time
             return self.resolve(Spectrogram.of(spectrogram, lengths, compression, overwrite), empty)
 
     def kept_of(self, spectrogram: Spectrogram) -> tuple[Tensor, int]:
