@@ -153,6 +153,18 @@ def test_a_part_left_out_by_a_setting_is_an_ablation(tmp_path: Path) -> None:
     assert column_of(record(replace(DIFFRES, variant="no-guide"), 0.5)).variant == "no-guide"
 
 
+def test_a_wider_view_at_a_smaller_hop_is_compared_with_the_usual_one(tmp_path: Path) -> None:
+    _fill(tmp_path / "usual", _many(DIFFRES, [0.7, 0.8, 0.9]))
+    finer = replace(DIFFRES, hop_ms=6.0)
+    _fill(tmp_path / "finer", _many(finer, [0.5, 0.6, 0.7]), recipe={"frontend.dilation": 1})
+    _fill(tmp_path / "wider", _many(finer, [0.75, 0.85, 0.95]), recipe={"frontend.dilation": 2})
+    (setup,) = setups_of(read_stores(tmp_path))
+    assert {column.variant for column in setup.results} == {"", "dilation=2"}
+    claim = next(claim for claim in CLAIMS if claim.name == "smaller-hop")
+    found = {pair.first.variant: setup.difference(pair, "score") for pair in claim.pairs if setup.has(pair)}
+    assert {variant: round(each.mean, 3) for variant, each in found.items() if each} == {"": -0.2, "dilation=2": 0.05}
+
+
 def test_another_encoding_is_another_setup(tmp_path: Path) -> None:
     _fill(tmp_path / "a", _many(LOGMEL, [0.5, 0.5, 0.5]))
     _fill(tmp_path / "b", _many(DIFFRES, [0.7, 0.8, 0.9]), recipe={"frontend.encoding": "learnable"})

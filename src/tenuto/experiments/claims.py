@@ -101,10 +101,14 @@ def _rivals(method: str) -> tuple[Pair, ...]:
 
 
 def _hops() -> tuple[Pair, ...]:
-    """At 100 FPS each hop against the log-mel's 10 ms, then the next larger one; at 25 against DiffRes at 10 ms."""
+    """At 100 FPS each hop against the log-mel's 10 ms, then the next larger one; at 25 against DiffRes at 10 ms.
+
+    At 25 also with an importance network that sees as long a stretch at the smaller hop.
+    """
     small, few = ([_diffres(fps, hop_ms=hop_ms) for hop_ms in (6.0, 3.0, 1.0)] for fps in (FULL_FPS, 25.0))
     of_small = (*(Pair(each, LOGMEL) for each in small), *(Pair(finer, coarser) for coarser, finer in pairwise(small)))
-    return (*of_small, *(Pair(each, _diffres(25.0)) for each in few))
+    wide = _diffres(25.0, hop_ms=6.0, variant="dilation=2")
+    return (*of_small, *(Pair(each, _diffres(25.0)) for each in (*few, wide)))
 
 
 def _ablation(part: str, title: str, source: str) -> Claim:

@@ -22,6 +22,7 @@ PARTS: dict[str, tuple[str, Any, Any]] = {  # variant without a part -> setting,
     "no-max": ("frontend.max", True, False),
     "no-algorithm1": ("frontend.algorithm1", True, False),
 }
+DILATION = "frontend.dilation"  # usually 1
 OF_COLUMNS = {  # settings in which the columns of a table differ
     "frontend.resolution", "frontend.fps", "frontend.hop_length", "frontend.n_kept", "data.clip_seconds",
 }  # fmt: skip
@@ -159,18 +160,19 @@ def _sort_in(setups: list[Setup], folder: Path, record: Mapping[str, Any]) -> No
 
 
 def column_of(record: Mapping[str, Any]) -> Column:
-    """A result's column; what was left out of DiffRes by a setting instead of a variant is its variant too."""
+    """A result's column; what a setting left out of DiffRes, or its dilation, is its variant as if it were named so."""
     column = cell_of(record).column
     if column.method != "diffres" or column.variant not in ("", *PARTS):
         return column
     recipe = record["recipe"]
     without = [name for name, (key, usual, off) in PARTS.items() if recipe.get(key, usual) == off]
-    return replace(column, variant="+".join(without))
+    dilation = recipe.get(DILATION, 1)
+    return replace(column, variant="+".join([*without, *([f"dilation={dilation}"] if dilation != 1 else [])]))
 
 
 def _settings(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """What must agree between results that are compared; a part that was left out counts as if it were there."""
-    usual = {key: usual for key, usual, off in PARTS.values() if recipe.get(key, usual) == off}
+    """What must agree between results that are compared; what makes a variant counts as if it were as usual."""
+    usual = {key: usual for key, usual, off in PARTS.values() if recipe.get(key, usual) == off} | {DILATION: 1}
     return {key: usual.get(key, value) for key, value in recipe.items() if key not in OF_COLUMNS}
 
 
