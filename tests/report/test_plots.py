@@ -11,6 +11,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from report.material import clip_picture
 from tenuto.errors import UsageError
@@ -88,7 +89,9 @@ def test_the_same_data_give_the_same_svg(tmp_path: Path) -> None:
 
 
 def test_names_with_dollars_are_not_mathematics(tmp_path: Path) -> None:
-    save(explanation(clip_picture(title="$5_and^$.wav: dog 0.93")), tmp_path / "a.png")
+    picture = explanation(clip_picture(title="$5_and^$.wav: dog 0.93"))
+    save(picture, tmp_path / "a.svg")  # where they were taken for mathematics, drawing would fail
+    assert "5_and^" in "".join(text.get_text() for text in picture.findobj(Text))
 
 
 def test_confusion_writes_its_counts_and_names() -> None:

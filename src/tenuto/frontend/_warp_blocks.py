@@ -49,20 +49,15 @@ def serves(frames: Tensor, cuts: Segments | Group) -> bool:
     return cuts.n_most < cuts.n_frames
 
 
-def sum_and_max(rows: Tensor, weight: Tensor, cuts: Segments) -> tuple[Tensor, Tensor]:
-    """rows (batch x frame, band), weight (segment,) -> sum and maximum, each (batch x (n_out + 1), band)."""
-    starts, frame = cuts.output_starts, cuts.frame
-    sums = bag_sum(rows, frame, starts, weight)
-    matrix = csr(starts, frame, weight, (len(sums), len(rows)))
-    return sums, torch.sparse.mm(matrix, rows, "amax").clamp_min_(0)  # some frame does not touch it: counts as 0
-
-
 class SumAndMax(torch.autograd.Function):
-    """`sum_and_max`, and its way back."""
+    """rows (batch x frame, band), weight (segment,) -> sum and maximum, each (batch x (n_out + 1), band)."""
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, weight: Tensor, cuts: Segments) -> tuple[Tensor, Tensor]:
-        sums, largest = sum_and_max(rows, weight, cuts)
+        starts, frame = cuts.output_starts, cuts.frame
+        sums = bag_sum(rows, frame, starts, weight)
+        matrix = csr(starts, frame, weight, (len(sums), len(rows)))
+        largest = torch.sparse.mm(matrix, rows, "amax").clamp_min_(0)  # some frame does not touch it: counts as 0
         ctx.save_for_backward(rows, weight, largest)
         ctx.cuts = cuts
         return sums, largest

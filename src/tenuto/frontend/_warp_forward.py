@@ -151,5 +151,7 @@ def _all(cuts: Cuts, frames: Tensor) -> Group:
 
 
 def scaled(largest: Tensor, scale: Tensor | float) -> Tensor:
-    """largest (batch, band, n_out), scale (batch, 1) -> their product, in the dtype of largest."""
-    return largest * (scale.to(largest.dtype)[..., None] if isinstance(scale, Tensor) else scale)
+    """largest (batch, band, n_out), scale (batch, 1) or a number -> their product, in the dtype of largest."""
+    if isinstance(scale, Tensor):
+        return largest * scale.to(largest.dtype)[..., None]
+    return largest if scale == 1 else largest * scale

@@ -173,9 +173,6 @@ def weighted_sum(frames: Tensor, cuts: Segments) -> Tensor:
 
 def weighted_sum_and_max(frames: Tensor, cuts: Segments) -> tuple[Tensor, Tensor]:
     """frames (batch, band, frame) -> X W^T and max_j X_j W_ij (Eq. 6): two of (batch, band, n_out)."""
-    if not torch.is_grad_enabled() and _warp_blocks.serves(frames, cuts):
-        sums, largest = _warp_blocks.sum_and_max(_rows(frames), cuts.weight.to(frames.dtype), cuts)
-        return _from_rows(sums, cuts), _from_rows(largest, cuts)
     kernel: Any = _warp_blocks.SumAndMax if _warp_blocks.serves(frames, cuts) else _SumAndMax
     sums, largest = kernel.apply(_rows(frames), cuts.weight.to(frames.dtype), cuts)
     return _from_rows(sums, cuts), _from_rows(largest, cuts)

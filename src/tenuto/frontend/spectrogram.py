@@ -148,7 +148,6 @@ def _split(n: int, first: Tensor, *others: Tensor | None) -> Iterator[tuple[Any,
 
 
 def _log_mel(log_mel: Tensor, lengths: Tensor | None) -> Spectrogram:
-    lowest: Tensor | None = None
     if eager_on_cpu(log_mel) and lengths is None and not torch.is_grad_enabled():
         lowest, peak = _extremes(log_mel)
         peak = peak.clamp_min_(_LOWEST_PEAK)
@@ -157,9 +156,8 @@ def _log_mel(log_mel: Tensor, lengths: Tensor | None) -> Spectrogram:
     if lengths is not None:
         loudest = loudest.masked_fill(~length_mask(lengths, log_mel.shape[-1])[:, None], -torch.inf)
     peak = loudest.amax(2, keepdim=True).clamp_min(_LOWEST_PEAK)
-    if eager_on_cpu(log_mel):
-        lowest = log_mel.amin((1, 2), keepdim=True)
-    return _LogMel(_floored(log_mel, peak, lowest), lengths, log_mel, peak)
+    known = log_mel.amin((1, 2), keepdim=True) if eager_on_cpu(log_mel) else None
+    return _LogMel(_floored(log_mel, peak, known), lengths, log_mel, peak)
 
 
 def _extremes(log_mel: Tensor) -> tuple[Tensor, Tensor]:
