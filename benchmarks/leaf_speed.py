@@ -1,6 +1,6 @@
 """What LEAF costs, in log-mels: forward, and forward with backward, PCEN included; and how near it is to itself.
 
-    python benchmarks/leaf_speed.py [--rounds 9] [--threads 2]
+    python benchmarks/leaf_speed.py [--rounds 9] [--threads 2] [--recordings 9] [--no-direct]
 
 The unit is the forward of a plain log-mel (torch.stft of 512 samples, 25 ms Hann, 10 ms hop, power, 128 bands, log) on
 the same clip, in the same round. Error: norm of the difference to the direct form over its norm, in the worst
@@ -10,6 +10,7 @@ band, before compression, for recordings named by TENUTO_DATA (their loudest are
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -103,8 +104,8 @@ def with_gradient(layer: torch.nn.Module, batch: Tensor) -> interleaved.Call:
     return call
 
 
-def recordings(n_each: int = 3) -> list[Tensor]:
-    """Clips (1, samples) of up to 5 seconds from each set under TENUTO_DATA; none where that is not set."""
+def recordings(n: int) -> list[Tensor]:
+    """About n clips (1, samples) of up to 5 seconds, of the sets under TENUTO_DATA; none where that is not set."""
     from tenuto.data.audio import read
 
     root = os.environ.get("TENUTO_DATA")
@@ -113,7 +114,7 @@ def recordings(n_each: int = 3) -> list[Tensor]:
     clips = []
     for pattern in ("esc10/audio/*.ogg", "fsdd/recordings/*.wav", "philharmonia/*/*.mp3"):
         paths = sorted(Path(root).glob(pattern))
-        clips += [read(path, RATE_HZ, seconds=5.0) for path in paths[:: len(paths) // n_each + 1]]
+        clips += [read(path, RATE_HZ, seconds=5.0) for path in paths[:: 3 * len(paths) // n + 1]]
     return [torch.as_tensor(clip)[None] for clip in clips]
 
 
@@ -129,12 +130,15 @@ def worst_error(n_filters: int, clips: list[Tensor]) -> float:
 
 
 def main() -> None:
-    options = interleaved.arguments("What LEAF costs, in log-mels", rounds=9)
-    clips, rows = recordings(), []
+    more = argparse.ArgumentParser(add_help=False)
+    more.add_argument("--recordings", type=int, default=9, help="of which the worst band's error is told")
+    more.add_argument("--no-direct", action="store_true", help="leave out the time of the direct form, which is long")
+    options = interleaved.arguments("What LEAF costs, in log-mels", rounds=9, more=more)
+    clips, rows = recordings(options.recordings), []
     for n_filters in (40, 128):
         for batch in (1, 8):
             waveforms = 0.1 * torch.randn(batch, SECONDS * RATE_HZ)
-            calls = candidates(n_filters, waveforms, with_direct=batch == 1)
+            calls = candidates(n_filters, waveforms, with_direct=batch == 1 and not options.no_direct)
             seconds = interleaved.seconds_by_round(calls, options.rounds, options.clock)
             error = f"{worst_error(n_filters, clips):.1e} ({len(clips)} clips)" if clips and batch == 1 else ""
             for name in list(calls)[1:]:
