@@ -25,7 +25,8 @@ from interleaved import Call, arguments, machine, middle, ratios, seconds_by_rou
 from torch import Tensor
 from warp_linear import MIB, peak_allocated, resident_rise
 
-from tenuto.frontend.diffres import DiffRes, position_encoding
+from tenuto.frontend.diffres import DiffRes
+from tenuto.frontend.position_encoding import position_encoding
 from tenuto.frontend.spectrogram import Spectrogram
 from tenuto.frontend.warp import Warp
 

@@ -19,7 +19,7 @@ import torch
 from interleaved import arguments, machine, middle, ratios, seconds_by_round, spread, table
 from torch import Tensor
 
-from tenuto.frontend.diffres import position_encoding
+from tenuto.frontend.position_encoding import position_encoding
 from tenuto.frontend.warp import Warp
 
 SIZES = (1_000, 3_000, 10_000, 100_000)

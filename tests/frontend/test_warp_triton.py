@@ -17,8 +17,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from tenuto.frontend import _warp_kernels as door
 from tenuto.frontend import _warp_torch
-from tenuto.frontend import warp as door
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 TOLERANCES = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 3e-2}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -15,6 +13,7 @@ from tenuto.errors import UsageError
 from tenuto.frontend._warp_forward import Group
 from tenuto.frontend.importance import EMPTY_BELOW, FrameImportance, Normalizer, activeness, guide_loss
 from tenuto.frontend.lengths import IntOrTensor, eager_on_cpu, least_of
+from tenuto.frontend.position_encoding import position_encoding
 from tenuto.frontend.rescaling import rescale_logits, rescale_paper
 from tenuto.frontend.resolution import Resolution, ResolutionOutput, mask_kept
 from tenuto.frontend.spectrogram import Spectrogram
@@ -23,7 +22,6 @@ from tenuto.frontend.warp import Warp
 Encoding = Literal["sinusoidal", "learnable", "none"]
 Rescaling = Literal["exact", "paper"]
 _GROUP_BYTES = 3 * 2**20  # of spectrogram
-_POSITIONS_PER_RADIAN = 10000.0  # the slowest sinusoid of Vaswani and others, section 3.5
 
 
 class DiffRes(Resolution):
@@ -152,8 +150,7 @@ class DiffRes(Resolution):
 
     def _encode(self, warp: Warp | Group, frames: Tensor) -> Tensor:
         """E W^T: where in time each output lies, and how far it reaches; (batch, band, n_out)."""
-        encode = position_encoding.__wrapped__ if torch.compiler.is_compiling() else position_encoding
-        positions = encode(self.n_bands, frames.shape[-1], frames.device).to(frames.dtype)
+        positions = position_encoding(self.n_bands, frames.shape[-1], frames.device).to(frames.dtype)
         encoding = warp.mean(positions[None])
         return self.mix_encoding(encoding.mT).mT if self.encoding == "learnable" else encoding
 
@@ -172,17 +169,6 @@ class DiffRes(Resolution):
 
     def extra_repr(self) -> str:
         return f"n_bands={self.n_bands}, reduction={self.reduction:g}, n_kept={self.n_kept}"
-
-
-@lru_cache(maxsize=16)
-def position_encoding(n_bands: int, n_frames: int, device: torch.device) -> Tensor:
-    """Sinusoids of the frame index (Vaswani and others, section 3.5): float32 (band, frame), sines at even bands."""
-    with torch.inference_mode(False), torch.no_grad():  # kept for later calls, which may train
-        frame = torch.arange(n_frames, device=device, dtype=torch.float64)[:, None]
-        band = torch.arange(n_bands, device=device, dtype=torch.float64)
-        rate = torch.exp(-math.log(_POSITIONS_PER_RADIAN) * 2 * torch.floor(band / 2) / n_bands)
-        phase = frame * rate + (band % 2) * (math.pi / 2)  # a cosine is a sine a quarter turn on
-        return torch.sin(phase).float().mT  # in memory a frame's bands lie together, as the warp likes it
 
 
 def _share(kept: Tensor, n_out: int, spectrogram: Spectrogram) -> Tensor | float:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tenuto.frontend.lengths import eager_on_cpu, full_lengths, length_mask
+from tenuto.frontend.lengths import eager_on_cpu, full_lengths, is_exporting, length_mask
 
 _LOG_ZERO = -1e6  # stands for log 0: finite, and with ten digits left for what is added
 _STEPS = 16  # before scores are sorted after all
@@ -19,12 +19,32 @@ def rescale_logits(logits: Tensor, n_kept: Tensor, lengths: Tensor | None = None
 
     Without gradients on a CPU on the sigmoids themselves, wherever nothing underflows.
     """
+    if torch.compiler.is_compiling() and not (is_exporting() or torch.is_grad_enabled()):
+        importance: Tensor = _opaque(logits, n_kept, lengths)
+        return importance
+    return _rescale_logits(logits, n_kept, lengths)
+
+
+def _rescale_logits(logits: Tensor, n_kept: Tensor, lengths: Tensor | None) -> Tensor:
     logits = logits.to(torch.float64)
     if eager_on_cpu(logits) and not torch.is_grad_enabled():
         importance = _rescaled(torch.sigmoid(logits), n_kept, lengths)
         if importance is not None:
             return importance
     return rescale(F.logsigmoid(logits), n_kept, lengths)
+
+
+@torch.library.custom_op(
+    "tenuto::rescale_logits", mutates_args=(), schema="(Tensor logits, Tensor n_kept, Tensor? lengths) -> Tensor"
+)
+def _opaque(logits: Tensor, n_kept: Tensor, lengths: Tensor | None) -> Tensor:
+    """For torch.compile: traced, it would have to sort, as values cannot decide what a graph runs next."""
+    return _rescale_logits(logits, n_kept, lengths)
+
+
+@_opaque.register_fake
+def _(logits: Tensor, n_kept: Tensor, lengths: Tensor | None) -> Tensor:
+    return torch.empty_like(logits, dtype=torch.float64)
 
 
 def _rescaled(scores: Tensor, n_kept: Tensor, lengths: Tensor | None) -> Tensor | None:

@@ -132,7 +132,7 @@ class _LogMel(Spectrogram):
         return energy < relative.clamp_min(torch.finfo(energy.dtype).tiny)  # what underflowed is empty
 
     def finish(self, warped: Tensor, kept: Tensor, into: Tensor | None = None) -> Tensor:
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():
             return warped.clamp_min(_FLOOR).log() + self.peak
         above_peak = log_(warped.clamp_min_(_FLOOR))
         return torch.add(above_peak, self.peak, out=above_peak if into is None else into)

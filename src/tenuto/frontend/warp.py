@@ -8,16 +8,16 @@ output is dropped, outputs past the sum are zero.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from tenuto.errors import UsageError
-from tenuto.frontend import _warp_export, _warp_forward, _warp_torch
+from tenuto.frontend import _warp_compiled, _warp_export, _warp_forward, _warp_torch
 from tenuto.frontend._warp_forward import Group
-from tenuto.frontend.lengths import eager_on_cpu, is_exporting
+from tenuto.frontend._warp_kernels import eager_kernel
+from tenuto.frontend.lengths import is_exporting
 
 Aggregate = Literal["mean", "max"]
 
@@ -85,23 +85,12 @@ class Warp:
 
 
 def _kernel_for(importance: Tensor) -> Any:
-    """The module that warps it: Triton's on CUDA where Triton is there, PyTorch's everywhere else."""
+    """The module that warps it."""
     if is_exporting():
         return _warp_export
-    if not torch.is_grad_enabled() and eager_on_cpu(importance):
-        return _warp_forward
-    fused = _triton() if importance.is_cuda and not torch.compiler.is_compiling() else None
-    return fused or _warp_torch
-
-
-@cache
-def _triton() -> Any:
-    """The Triton kernels; None where Triton is missing or too old for them."""
-    try:
-        from tenuto.frontend import _warp_triton
-    except (ImportError, AttributeError):
-        return None
-    return _warp_triton
+    if torch.compiler.is_compiling():
+        return _warp_torch if torch.is_grad_enabled() else _warp_compiled
+    return eager_kernel(importance)
 
 
 def _check(frames: Tensor, importance: Tensor, n_out: int) -> None:

@@ -1,0 +1,137 @@
+"""What torch.compile is not to look into, as operators: the same answers, one graph, and nothing sorted in it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tenuto import DiffRes, warp_matrix
+from tenuto.frontend._warp_kernels import eager_kernel
+from tenuto.frontend.position_encoding import position_encoding
+from tenuto.frontend.resolution import Resolution
+from tolerances import assert_close
+
+traced = pytest.mark.skipif(
+    not hasattr(torch.compiler, "is_exporting"), reason="torch.compile of PyTorch 2.6 breaks graphs at lengths"
+)
+OPERATORS = torch.ops.tenuto
+N_FRAMES, N_BANDS = 60, 16
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    """No graph of an earlier test; what PyTorch's own compiler warns of is not ours to mend."""
+    torch.compiler.reset()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+    torch.compiler.reset()
+
+
+def importance_of(n_clips: int, n_out: int) -> Tensor:
+    """(clip, frame) that sums to n_out."""
+    scores = torch.rand(n_clips, N_FRAMES, dtype=torch.float64) + 1e-3
+    return scores * (n_out / scores.sum(1, keepdim=True))
+
+
+def log_mel() -> Tensor:
+    """(3, band, frame)."""
+    return torch.randn(3, N_BANDS, N_FRAMES, generator=torch.Generator().manual_seed(2)) * 3 - 8
+
+
+class Recorder:
+    """A compiler that runs graphs as they are, and remembers what they call."""
+
+    def __init__(self) -> None:
+        self.called: list[str] = []
+
+    def __call__(self, graph: torch.fx.GraphModule, inputs: list[Any]) -> Callable[..., Any]:
+        self.called += [str(node.target) for node in graph.graph.nodes if node.op.startswith("call")]
+        run: Callable[..., Any] = graph.forward
+        return run
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_operator_is_the_matrix(dtype: torch.dtype) -> None:
+    rows, importance = torch.rand(3, N_FRAMES, 5, dtype=dtype), importance_of(3, 11)
+    products = warp_matrix(importance, 11).to(dtype)[..., None] * rows[:, None]
+    mean, largest = OPERATORS.warp(rows, importance, 11, True, True)
+    name = "float64" if dtype == torch.float64 else "float32"
+    assert_close(mean, products.sum(2), name)
+    assert_close(largest, products.amax(2), name)
+    of_one, nothing = OPERATORS.warp(rows[:1], importance, 11, True, False)
+    assert_close(of_one, warp_matrix(importance, 11).to(dtype) @ rows[0], name)
+    assert nothing.numel() == 0
+
+
+def test_whole_frames_stay_whole() -> None:
+    frames, importance = torch.rand(3, 5, N_FRAMES), importance_of(3, 11)
+    with torch.no_grad():
+        kernel = eager_kernel(importance)
+        expected = kernel.weighted_sum(frames, kernel.whole_frames(importance, 11))
+    mean, _ = OPERATORS.warp(frames.mT, importance, 11, False, True)
+    assert_close(mean.mT, expected, "float32")
+    cut, _ = OPERATORS.warp(frames.mT, importance, 11, True, True)
+    assert not torch.allclose(mean, cut)
+
+
+@pytest.mark.parametrize("with_max", [True, False])
+def test_what_graphs_are_told_of_the_operators_is_so(with_max: bool) -> None:
+    """Shapes, types, strides, and that nothing is written into: PyTorch's own check."""
+    rows, importance = torch.rand(2, N_FRAMES, 5), importance_of(2, 7)
+    checks = ("test_schema", "test_faketensor")
+    torch.library.opcheck(OPERATORS.warp.default, (rows, importance, 7, True, with_max), test_utils=checks)
+    lengths = torch.tensor([N_FRAMES, 20])
+    for arguments in (
+        (importance.log(), torch.tensor([9, 4]), lengths),
+        (importance.log(), torch.tensor([9, 9]), None),
+    ):
+        torch.library.opcheck(OPERATORS.rescale_logits.default, arguments, test_utils=checks)
+    torch.library.opcheck(OPERATORS.position_encoding.default, (6, 9, torch.device("cpu")), test_utils=checks)
+
+
+def test_writing_into_positions_of_a_graph_leaves_the_next_ones_alone() -> None:
+    """A graph may reuse the memory of what an operator gave it."""
+    expected = position_encoding(6, 9, torch.device("cpu")).clone()
+    OPERATORS.position_encoding(6, 9, torch.device("cpu")).zero_()
+    assert torch.equal(position_encoding(6, 9, torch.device("cpu")), expected)
+    assert torch.equal(OPERATORS.position_encoding(6, 9, torch.device("cpu")).mT, expected)
+
+
+@traced
+@pytest.mark.parametrize("lengths", [None, torch.tensor([60, 33, 1])], ids=["all frames", "lengths"])
+@pytest.mark.parametrize("rescaling", ["exact", "paper"])
+def test_a_layer_on_log_mels_is_one_graph_of_few_calls(lengths: Tensor | None, rescaling: Any) -> None:
+    """Nothing is sorted or scattered in the graph, and all that the layer says is what it says without one."""
+    layer: Resolution = DiffRes(N_BANDS, 0.75, rescaling=rescaling).eval()
+    recorder = Recorder()
+    with torch.no_grad():
+        found = torch.compile(layer, backend=recorder, fullgraph=True)(log_mel(), lengths)
+        expected = layer(log_mel(), lengths)
+    for name in ("features", "lengths", "importance", "guide_loss", "activeness"):
+        torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=1e-4, atol=1e-4)
+    called = " ".join(recorder.called)
+    assert "tenuto.warp" in called
+    assert "tenuto.position_encoding" in called
+    assert ("tenuto.rescale_logits" in called) == (rescaling == "exact")
+    assert not any(word in called for word in ("sort", "scatter", "cumsum"))
+
+
+@traced
+def test_with_gradients_a_graph_has_a_way_back() -> None:
+    layer = DiffRes(N_BANDS, 0.75)
+    weight = layer.importance.blocks[0].conv1.weight
+
+    def gradient(model: Any) -> Tensor:
+        out = model(log_mel())
+        (of_weight,) = torch.autograd.grad(out.features.square().mean() + out.guide_loss, [weight])
+        return of_weight
+
+    found = gradient(torch.compile(layer, backend="aot_eager", fullgraph=True))
+    torch.testing.assert_close(found, gradient(layer), rtol=1e-3, atol=1e-4)
+    assert found.abs().sum() > 0
