@@ -21,47 +21,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tenuto.frontend._leaf_filtering import Bands, Segments, Windows, filtered_energies
+from tenuto.frontend._leaf_filtering import Bands, Segments, Windows, filtered_energies, stretched
+from tenuto.frontend._leaf_rates import Rate, near_share
 from tenuto.frontend._remembered import Remember, made
 
-BAND_SIGMAS = 5.0  # half a short filter's band in standard deviations of the response: -108 dB
-_POOL_SIGMAS = 4.3  # the same for the window, -80 dB
-# Where a long filter's share begins to fade, and ends, in cycles a window from its centre. By measurement.
-_NEAR_CYCLES = (11.0, 30.0)
 _TAPS = 12  # of the interpolation between coarse points of a response, which errs by 1e-6
 _KAISER_BETA = 12.5
 _SEGMENT_WINDOWS = 64  # the longest segments
-
-
-class Rate(NamedTuple):
-    """Samples a hop of a filter's band, and whether it is faded out."""
-
-    samples: int
-    fades: bool
-
-
-def short_rate(sigma: float, window_sigma: float, hop: int) -> Rate:
-    """What a short filter needs; both widths in samples."""
-    band = 2 * BAND_SIGMAS / (2 * math.pi * sigma)  # cycles a sample, both sides
-    pooled = _POOL_SIGMAS / (2 * math.pi * window_sigma)  # differences in the band beyond it are pooled away
-    return Rate(_round_rate((band + min(band, pooled)) * hop, hop), False)
-
-
-def long_rate(window: int, hop: int) -> Rate:
-    """What a long filter's near share needs."""
-    return Rate(_round_rate(2 * _NEAR_CYCLES[1] / window * hop, hop), True)
-
-
-def _round_rate(wanted: float, hop: int) -> int:
-    """The smallest of 2, 3 and 4, 5, 6 times a power of two that is not below `wanted`; at most `hop`."""
-    powers = [1 << n for n in range(max(2, math.ceil(wanted)).bit_length())]
-    return min(hop, *(rate for power in powers for rate in (2 * power, 3 * power, 5 * power) if rate >= wanted))
-
-
-def near_share(theta: Tensor, window: int) -> Tensor:
-    """Of a long filter's response at theta radians a sample from its centre, any shape: 1, falling to 0."""
-    start, end = (2 * math.pi / window * cycles for cycles in _NEAR_CYCLES)
-    return torch.cos(((theta.abs() - start) / (end - start)).clamp(0, 1) * (math.pi / 2)).square()
 
 
 def band_energies(
@@ -92,25 +58,40 @@ def band_energies(
     order, energies = [], []
     for rate in sorted(set(rates)):
         index = [i for i, other in enumerate(rates) if other == rate]
-        first, points = remember(
-            ("bands", rate, grid, samples.dtype),
-            partial(_responses, centers[index], sigmas[index], window, rate, grid, samples.dtype),
-        )
+        of_bands = centers[index], sigmas[index], widths[index], windows[index]
+        make = partial(_parameters, *of_bands, rate, grid, _resampling(window, hop, rate.samples, tail), between)
+        key = ("bands", rate, grid.segments.n_hops, grid.n_coarse, samples.dtype)
+        first, responses, pooling = remember(key, make)
         of_rate = Bands([k + n_mirrored for k in first], rate.samples, n_frames, grid.segments)
-        low = _low_windows(windows[index], widths[index], _resampling(window, hop, rate.samples, tail), samples.dtype)
-        energies.append(filtered_energies(spectrum, points, between, low, of_rate))
+        energies.append(filtered_energies(spectrum, responses, pooling, of_rate))
         order += index
     back = torch.tensor(order, device=samples.device).argsort()
     return torch.cat(energies).index_select(0, back).transpose(0, 1)
 
 
-def _low_windows(windows: Tensor, widths: Tensor, resampling: Tensor, dtype: torch.dtype) -> Windows:
-    """Gaussian windows (band, window) of widths (band,), shares of half of it, at a band's rate."""
+def _parameters(
+    centers: Tensor,
+    sigmas: Tensor,
+    widths: Tensor,
+    windows: Tensor,
+    rate: Rate,
+    grid: _Grid,
+    resampling: Tensor,
+    between: Tensor,
+) -> tuple[list[int], Tensor, Windows]:
+    """First bins of bands, their responses, their windows at the rate: what depends on parameters alone."""
+    first, points = _responses(centers, sigmas, windows.shape[1], rate, grid, between.dtype)
+    pooling = _low_windows(windows, widths, resampling, rate.samples, between.dtype)
+    return first, stretched(points, between), pooling
+
+
+def _low_windows(windows: Tensor, widths: Tensor, resampling: Tensor, rate: int, dtype: torch.dtype) -> Windows:
+    """Gaussian windows (band, window) of widths (band,), shares of half of it, at a band's rate, each value twice."""
     place = torch.linspace(-1, 1, windows.shape[1], dtype=windows.dtype, device=windows.device)
     with torch.no_grad():
         slopes = windows * (place / widths[:, None]).square() / widths[:, None]
         both = torch.cat([windows, slopes]) @ resampling.to(windows).T
-    values, slopes = both.to(dtype).chunk(2)
+    values, slopes = both.to(dtype).view(2, windows.shape[0], -1, rate).repeat_interleave(2, 3)
     return Windows(values, slopes, widths.to(dtype))
 
 

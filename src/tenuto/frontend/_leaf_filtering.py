@@ -36,24 +36,53 @@ class Bands(NamedTuple):
     n_frames: int
     segments: Segments
 
+    @property
+    def n_parts(self) -> int:
+        """Of a segment, real and imaginary."""
+        return 2 * self.segments.n_hops * self.rate
+
 
 class Windows(NamedTuple):
-    """Windows (band, hops x rate), how their widths (band,) change them (likewise), and these."""
+    """Windows, each value twice (band, hop, 2 x sample), how their widths (band,) change them (likewise), and these."""
 
     values: Tensor
     slopes: Tensor
     widths: Tensor
 
 
-def filtered_energies(spectrum: Tensor, points: Tensor, between: Tensor, windows: Windows, bands: Bands) -> Tensor:
+def filtered_energies(spectrum: Tensor, responses: Tensor, windows: Windows, bands: Bands) -> Tensor:
     """Spectrum (batch x segment, bin), windows of bands -> energies (band, batch, frame).
 
-    A band's real response (band, low bin) is interpolated from points (band, coarse + taps - 1) by between
-    (tap, low bins a point). Frame k's window begins at hop k, hop 0 being the first that is no margin. A band's
-    lowest bin becomes bin 0, which turns phases, of which the modulus knows nothing.
+    A band's response is real; it comes twice each, (band, low bin x 2). Frame k's window begins at hop k, hop 0 being
+    the first that is no margin. A band's lowest bin becomes bin 0, which turns phases, of which the modulus knows
+    nothing.
     """
-    energies: Tensor = _Filtered.apply(spectrum, points, between, *windows, bands)
+    energies: Tensor = _Filtered.apply(spectrum, responses, *windows, bands)
     return energies
+
+
+def stretched(points: Tensor, between: Tensor) -> Tensor:
+    """points (band, coarse + taps - 1), weights (tap, place) -> response, each twice (band, coarse x place x 2)."""
+    responses: Tensor = _Stretched.apply(points, between.repeat_interleave(2, 1))
+    return responses
+
+
+class _Stretched(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, between: Tensor) -> Tensor:
+        ctx.save_for_backward(between)
+        return (points.unfold(1, between.shape[0], 1) @ between).flatten(1)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (between,) = ctx.saved_tensors
+        n_taps, n_places = between.shape
+        of_taps = between @ gradients[0].view(gradients[0].shape[0], -1, n_places).mT  # (band, tap, coarse)
+        total = of_taps.new_zeros(of_taps.shape[0], of_taps.shape[2] + n_taps - 1)
+        for tap in range(n_taps):
+            total[:, tap : tap + of_taps.shape[2]] += of_taps[:, tap]
+        return total, None
 
 
 class _Filtered(torch.autograd.Function):
@@ -61,47 +90,55 @@ class _Filtered(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> Tensor:
-        spectrum, points, between, windows, slopes, _, bands = inputs
-        responses = _stretch(points, between)
-        pooling = [windows, slopes] if ctx.needs_input_grad[5] else [windows]
-        n_clips = spectrum.shape[0] // bands.segments.n_segments
-        pooled: list[Tensor] = [windows.new_empty(windows.shape[0], n_clips, bands.n_frames) for _ in pooling]
+        spectrum, responses, windows, slopes, _, bands = inputs
+        pooling = [windows, slopes] if ctx.needs_input_grad[4] else [windows]
         keeps = any(ctx.needs_input_grad) and responses.nbytes * spectrum.shape[0] <= _KEPT_BYTES
-        ctx.bands, ctx.blocks, kept = bands, _blocks(spectrum, responses, bands.segments.n_segments), []
-        for clips, rows, block in ctx.blocks:
-            low = torch.fft.ifft(_filter(spectrum[rows], responses[block], bands.first[block]))
-            _pool(low, [each[block] for each in pooling], bands, [each[block, clips] for each in pooled])
-            kept += [low] if keeps else []
-        ctx.save_for_backward(spectrum, points, between, windows, pooled[-1], *kept)
+        kept: list[Tensor] = []
+        pooled = _energies(spectrum, responses, pooling, bands, kept if keeps else None)
+        ctx.bands = bands
+        ctx.save_for_backward(spectrum, responses, windows, pooled[-1], *kept)
         return pooled[0]
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        spectrum, points, between, windows, slopes, *kept = ctx.saved_tensors
+        spectrum, responses, windows, slopes, *kept = ctx.saved_tensors
         bands, (hears_signal, learns) = ctx.bands, ctx.needs_input_grad[:2]
         to_spectrum = torch.zeros_like(spectrum) if hears_signal else None
-        responses = points if kept and not hears_signal else _stretch(points, between)
-        n_low = bands.segments.n_hops * bands.rate
-        to_responses = points.new_zeros(points.shape[0], 2 * n_low) if learns else None
-        for i, (clips, rows, block) in enumerate(ctx.blocks):
+        to_responses = torch.zeros_like(responses) if learns else None
+        back = (2 * windows).flip(1)
+        for i, (clips, rows, block) in enumerate(_blocks(spectrum, bands)):
             first = bands.first[block]
             low = kept[i] if kept else torch.fft.ifft(_filter(spectrum[rows], responses[block], first))
-            to_low = _unpool(low, gradients[0][block, clips], windows[block], bands)
+            to_low = _unpool(low, gradients[0][block, clips], back[block], bands)
             to_bands = torch.fft.fft(to_low, norm="forward")
             if to_spectrum is not None:
                 _unfilter(to_bands, responses[block], first, to_spectrum[rows])
             if to_responses is not None:
                 to_responses[block] += _products(to_bands, spectrum[rows], first)
-        to_points = None if to_responses is None else _shrink(to_responses, between)
-        to_widths = (gradients[0] * slopes).sum((1, 2)) if ctx.needs_input_grad[5] else None
-        return to_spectrum, to_points, None, None, None, to_widths, None
+        to_widths = (gradients[0] * slopes).sum((1, 2)) if ctx.needs_input_grad[4] else None
+        return to_spectrum, to_responses, None, None, to_widths, None
 
 
-def _blocks(spectrum: Tensor, responses: Tensor, n_segments: int) -> list[tuple[slice, slice, slice]]:
+def _energies(
+    spectrum: Tensor, responses: Tensor, pooling: list[Tensor], bands: Bands, kept: list[Tensor] | None
+) -> list[Tensor]:
+    """Energies (band, batch, frame) under each of `pooling`, values twice; bands in time go to `kept`."""
+    n_clips, windows = spectrum.shape[0] // bands.segments.n_segments, torch.cat(pooling, 1)
+    pooled = [responses.new_empty(responses.shape[0], n_clips, bands.n_frames) for _ in pooling]
+    for clips, rows, block in _blocks(spectrum, bands):
+        low = torch.fft.ifft(_filter(spectrum[rows], responses[block], bands.first[block]))
+        _pool(low, windows[block], bands, [each[block, clips] for each in pooled])
+        if kept is not None:
+            kept.append(low)
+    return pooled
+
+
+def _blocks(spectrum: Tensor, bands: Bands) -> list[tuple[slice, slice, slice]]:
     """Which clips, rows of the spectrum and bands to take at once."""
-    n_batch, n_bands = spectrum.shape[0] // n_segments, responses.shape[0]
-    n_together = max(1, _BLOCK_BYTES // (n_segments * responses.shape[1] * responses.element_size()))
+    n_segments, n_bands = bands.segments.n_segments, len(bands.first)
+    n_batch = spectrum.shape[0] // n_segments
+    n_together = max(1, _BLOCK_BYTES // (n_segments * bands.n_parts * spectrum.element_size() // 2))
     n_clips = min(n_batch, n_together)
     n_block = max(1, n_together // n_clips)
     return [
@@ -113,22 +150,6 @@ def _blocks(spectrum: Tensor, responses: Tensor, n_segments: int) -> list[tuple[
         for clip in range(0, n_batch, n_clips)
         for band in range(0, n_bands, n_block)
     ]
-
-
-def _stretch(points: Tensor, between: Tensor) -> Tensor:
-    """points (band, coarse + taps - 1), weights (tap, place) -> response, each twice (band, coarse x place x 2)."""
-    return (points.unfold(1, between.shape[0], 1) @ between.repeat_interleave(2, 1)).flatten(1)
-
-
-def _shrink(to_responses: Tensor, between: Tensor) -> Tensor:
-    """Of the response's gradient (band, low bin x part) -> gradient of points (band, coarse + taps - 1)."""
-    n_taps, n_places = between.shape
-    by_point = to_responses.view(to_responses.shape[0], -1, 2 * n_places)
-    of_taps = between.repeat_interleave(2, 1) @ by_point.mT  # (band, tap, coarse)
-    total = of_taps.new_zeros(of_taps.shape[0], of_taps.shape[2] + n_taps - 1)
-    for tap in range(n_taps):
-        total[:, tap : tap + of_taps.shape[2]] += of_taps[:, tap]
-    return total
 
 
 def _parts(values: Tensor) -> Tensor:
@@ -172,19 +193,13 @@ def _squares(low: Tensor, rate: int) -> Tensor:
     return (parts * parts).view(low.shape[0], -1, 2 * rate)
 
 
-def _pool(low: Tensor, windows: list[Tensor], bands: Bands, out: list[Tensor]) -> None:
-    """|low|^2 of low (band, row, sample) under windows (band, hops x rate) -> each `out` (band, batch, frame)."""
+def _pool(low: Tensor, windows: Tensor, bands: Bands, out: list[Tensor]) -> None:
+    """|low|^2 of low (band, row, sample) under windows, values twice, one behind the other -> each of `out`."""
     n_segments, n_hops, margin = bands.segments
-    by_hop = torch.cat([_by_hop(each, bands.rate) for each in windows], 1)
-    shares = by_hop @ _squares(low, bands.rate).mT  # (band, hops from the frame's, row x hop)
+    shares = windows @ _squares(low, bands.rate).mT  # (band, hops from the frame's, row x hop)
     inner = shares.view(*shares.shape[:2], -1, n_segments, n_hops)[..., margin : n_hops - margin].flatten(3)
-    for each, energies in zip(inner.chunk(len(windows), 1), out, strict=True):
+    for each, energies in zip(inner.chunk(len(out), 1), out, strict=True):
         torch.sum(_diagonals(each, bands.n_frames), 1, out=energies)
-
-
-def _by_hop(windows: Tensor, rate: int) -> Tensor:
-    """windows (band, hops x rate) -> each twice (band, hop, 2 x rate)."""
-    return windows.view(windows.shape[0], -1, rate).repeat_interleave(2, 2)
 
 
 def _diagonals(shares: Tensor, n_frames: int) -> Tensor:
@@ -193,9 +208,8 @@ def _diagonals(shares: Tensor, n_frames: int) -> Tensor:
     return shares.as_strided((*shares.shape[:3], n_frames), (outer, inner + hop, clip, hop))
 
 
-def _unpool(low: Tensor, gradient: Tensor, windows: Tensor, bands: Bands) -> Tensor:
-    """gradient (band, batch, frame), windows (band, hops x rate) -> of low (band, row, sample)."""
-    by_hop = _by_hop(2 * windows, bands.rate).flip(1)
+def _unpool(low: Tensor, gradient: Tensor, by_hop: Tensor, bands: Bands) -> Tensor:
+    """gradient (band, batch, frame), twice the windows, last hop first -> of low (band, row, sample)."""
     to_parts = (_heard(gradient, by_hop.shape[1], bands) @ by_hop).view(*low.shape, 2)
     return torch.view_as_complex(to_parts.mul_(torch.view_as_real(low)))
 

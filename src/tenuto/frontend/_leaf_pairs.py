@@ -13,7 +13,8 @@ weights hold a filter's whole response, the side lobes of its cut ends too, whic
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -22,13 +23,14 @@ from torch.nn import functional as F
 
 from tenuto.frontend._leaf_bands import smooth
 from tenuto.frontend._leaf_weights import Pairs, multiply, pair_weights, undo_product
-from tenuto.frontend._products import product, rough_products
+from tenuto.frontend._products import packed, product, rough_products
 from tenuto.frontend._remembered import Remember, made
 
 _SEGMENT_OVER_WINDOW = 2.15  # two windows less one sample count; the rest is for the taper
 _CYCLES = 12.0  # a window: how far apart pairs may lie
 _HEARD_CYCLES = 3.0  # how far apart those that parameters hear of
 _BLOCK_BYTES = 2**22  # of pairs that are held at once
+_BLOCKS_A_RUN = 3  # whose segments are transformed at once: 1 MB of 800 samples
 
 
 def segment_length(window: int) -> int:
@@ -73,9 +75,11 @@ def pair_energies(
     heard = Pairs(-((n_differences + 1) // 2), size // 2, 0, n_heard)
     others = heard._replace(first_difference=n_heard + 1, last_difference=n_differences)
     dtypes = samples.dtype, torch.bfloat16 if rough_products(samples) else samples.dtype
-    weights: tuple[Tensor, Tensor] = remember(
-        ("pairs", size, dtypes), lambda: pair_weights(centers, filters, windows, size, (heard, others), dtypes)
-    )
+    make = partial(pair_weights, centers, filters, windows, size, (heard, others), dtypes)
+    if torch.is_grad_enabled():
+        weights = make()
+    else:
+        weights = remember(("pairs", size, dtypes), lambda: tuple(packed(each) for each in make()))
     # the middle of frame k's window is sample k hop + window - 1 of `samples`
     before = size // 2 - (window - 1)
     after = max((n_frames - 1) * hop + size - before - samples.shape[1], 0)
@@ -98,12 +102,14 @@ class _Pairs(torch.autograd.Function):
         energies = samples.new_empty(samples.shape[0], frames.n_frames, of_heard.shape[0])
         kept: list[Tensor] = []
         room = _rooms(samples, frames, (frames.heard, frames.others))
-        for clip, rows in _blocks(samples, frames):
-            parts = _bins(_segments(samples[clip], rows, taper, frames), frames)
-            heard, others = _pairs(parts, frames.heard, room[0]), _pairs(parts, frames.others, room[1])
-            far = product(others.to(of_others.dtype), of_others)
-            torch.add(product(heard, of_heard), far, out=energies[clip, rows])
-            kept += parts if any(ctx.needs_input_grad) else ()
+        n_block = _block_length(samples, frames)
+        for clip, run in _runs(samples, frames):
+            spectra = _bins(_segments(samples[clip], run, taper, frames), frames)
+            for rows, parts in _blocks(run, spectra, n_block):
+                heard, others = _pairs(parts, frames.heard, room[0]), _pairs(parts, frames.others, room[1])
+                far = product(others.to(of_others.dtype), of_others)
+                torch.add(product(heard, of_heard), far, out=energies[clip, rows])
+            kept += spectra if any(ctx.needs_input_grad) else ()
         ctx.save_for_backward(samples, taper, of_heard, of_others, *kept)
         ctx.frames = frames
         return energies
@@ -116,22 +122,31 @@ class _Pairs(torch.autograd.Function):
         to_samples = torch.zeros_like(samples) if ctx.needs_input_grad[0] else None
         to_weights = torch.zeros_like(of_heard) if ctx.needs_input_grad[2] else None
         (room,) = _rooms(samples, frames, (frames.heard,))
-        for i, (clip, rows) in enumerate(_blocks(samples, frames)):
-            parts, gradient = (kept[2 * i], kept[2 * i + 1]), gradients[0][clip, rows].contiguous()
-            if to_weights is not None:
-                to_weights += product(gradient.T, _pairs(parts, frames.heard, room).T)
-            if to_samples is not None:
-                to_parts = _through_pairs(gradient, parts, ((frames.heard, of_heard), (frames.others, of_others)))
-                _to_segments(to_parts, to_samples[clip], rows, taper, frames)
+        n_block, spectra = _block_length(samples, frames), zip(kept[::2], kept[1::2], strict=True)
+        for (clip, run), of_run in zip(_runs(samples, frames), spectra, strict=True):
+            for rows, parts in _blocks(run, of_run, n_block):
+                gradient = gradients[0][clip, rows].contiguous()
+                if to_weights is not None:
+                    to_weights += product(gradient.T, _pairs(parts, frames.heard, room).T)
+                if to_samples is not None:
+                    to_parts = _through_pairs(gradient, parts, ((frames.heard, of_heard), (frames.others, of_others)))
+                    _to_segments(to_parts, to_samples[clip], rows, taper, frames)
         return to_samples, None, to_weights, None, None
 
 
-def _blocks(samples: Tensor, frames: Frames) -> Iterator[tuple[int, slice]]:
-    """Yields (clip, frames) of what is worked on at once."""
-    n_block = _block_length(samples, frames)
+def _runs(samples: Tensor, frames: Frames) -> Iterator[tuple[int, slice]]:
+    """Yields (clip, frames) whose segments are transformed at once: those of some blocks."""
+    n_run = _BLOCKS_A_RUN * _block_length(samples, frames)
     for clip in range(samples.shape[0]):
-        for start in range(0, frames.n_frames, n_block):
-            yield clip, slice(start, min(start + n_block, frames.n_frames))
+        for start in range(0, frames.n_frames, n_run):
+            yield clip, slice(start, min(start + n_run, frames.n_frames))
+
+
+def _blocks(run: slice, parts: Sequence[Tensor], n_block: int) -> Iterator[tuple[slice, tuple[Tensor, Tensor]]]:
+    """Yields frames whose pairs are held at once, and their rows of a run's real and imaginary parts."""
+    for start in range(run.start, run.stop, n_block):
+        real, imaginary = (part[start - run.start : start - run.start + n_block] for part in parts)
+        yield slice(start, start + len(real)), (real, imaginary)
 
 
 def _block_length(samples: Tensor, frames: Frames) -> int:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from tenuto.frontend._leaf_bands import near_share
+from tenuto.frontend._leaf_rates import near_share
 
 _BLOCK_BYTES = 2**20  # of weights that are worked on at once
 

@@ -14,10 +14,18 @@ from torch import Tensor
 
 def product(left: Tensor, right: Tensor) -> Tensor:
     """left (row, inner), right (column, inner) -> left right^T (row, column); without gradients."""
-    if _for_onednn(left, right):
+    if right.is_mkldnn or _for_onednn(left, right):
         outcome: Tensor = torch.ops.mkldnn._linear_pointwise(left, right, None, "none", [], "")
         return outcome
     return left @ right.T
+
+
+def packed(right: Tensor) -> Tensor:
+    """right (column, inner) as `product` reads it soonest, for many calls; it is for nothing else."""
+    if not _for_onednn(right, right):
+        return right
+    reordered: Tensor = torch.ops.mkldnn._reorder_linear_weight(right)
+    return reordered
 
 
 def rough_products(like: Tensor) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tenuto.errors import UsageError
-from tenuto.frontend import _leaf_bands, _leaf_pairs
+from tenuto.frontend import _leaf_bands, _leaf_pairs, _leaf_rates
 from tenuto.frontend._remembered import Remember, Remembered
 from tenuto.frontend.convolution import Alignment, LinedUp, direct_energies, line_up, pool, squared_modulus
 from tenuto.frontend.filterbanks import Filterbank
@@ -124,20 +124,22 @@ class Leaf(Filterbank):
         hop, n_frames = self.hop_length, lined.n_frames
         ways = _ways(sigmas.tolist(), widths.tolist(), self.window_length)
         parts = []
-        if index := ways.short + ways.long:
+        if index := ways.long + ways.short:
             rates = _rates(sigmas.tolist(), widths.tolist(), self.window_length, hop, ways)
             of_bands = centers[index], sigmas[index], widths[index], windows[index]
             parts.append(_leaf_bands.band_energies(lined.samples, *of_bands, rates, hop, n_frames, remember))
         if index := ways.long:
             of_filters = centers[index], filters[index], windows[index]
             far = _leaf_pairs.pair_energies(lined.samples, self.taper, *of_filters, hop, n_frames, remember)
-            parts[0] = parts[0] + F.pad(far, (0, 0, len(ways.short), 0))
+            parts[0] = parts[0] + F.pad(far, (0, 0, 0, len(ways.short)))
         if index := ways.direct:
             samples = lined.samples.to(filters.real.dtype)
             parts.append(pool(squared_modulus(samples, filters[index]), windows[index], hop).to(lined.samples))
-        order = [*ways.short, *ways.long, *ways.direct]
-        back = torch.tensor(order, device=sigmas.device).argsort()
-        return torch.cat(parts, 1).index_select(1, back)
+        energies = torch.cat(parts, 1) if len(parts) > 1 else parts[0]
+        order = [*ways.long, *ways.short, *ways.direct]
+        if order == sorted(order):  # as they start
+            return energies
+        return energies.index_select(1, torch.tensor(order, device=sigmas.device).argsort())
 
 
 class _Ways(NamedTuple):
@@ -160,10 +162,10 @@ def _ways(sigmas: list[float], widths: list[float], window_length: int) -> _Ways
 
 def _rates(
     sigmas: list[float], widths: list[float], window_length: int, hop: int, ways: _Ways
-) -> list[_leaf_bands.Rate]:
+) -> list[_leaf_rates.Rate]:
     half = 0.5 * (window_length - 1)
-    short = [_leaf_bands.short_rate(sigmas[i], widths[i] * half, hop) for i in ways.short]
-    return short + [_leaf_bands.long_rate(window_length, hop)] * len(ways.long)
+    short = [_leaf_rates.short_rate(sigmas[i], widths[i] * half, hop) for i in ways.short]
+    return [_leaf_rates.long_rate(window_length, hop)] * len(ways.long) + short
 
 
 def _with_ends(whole: Tensor, lined: LinedUp, filters: Tensor, windows: Tensor, hop: int) -> Tensor:
