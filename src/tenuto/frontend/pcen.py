@@ -28,7 +28,34 @@ def smooth(energies: Tensor, coefficient: Tensor, before: Tensor, floor: float =
     """
     if is_exporting():
         return recur(energies, coefficient, 1 - coefficient, before) + floor
-    return _recur(energies, coefficient, 1 - coefficient, before, floor)
+    if torch.compiler.is_compiling():
+        return _recur(energies, coefficient, 1 - coefficient, before, floor)
+    smoothed: Tensor = _Smoothed.apply(energies, coefficient, before, floor)
+    return smoothed
+
+
+class _Smoothed(torch.autograd.Function):
+    """`smooth`, whose way back is the same recursion from the last frame to the first."""
+
+    @staticmethod
+    def forward(ctx: Any, energies: Tensor, coefficient: Tensor, before: Tensor, floor: float) -> Tensor:
+        smoothed = _recur(energies, coefficient, 1 - coefficient, before, floor)
+        ctx.save_for_backward(energies, coefficient, before, smoothed)
+        ctx.floor = floor
+        return smoothed
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        energies, coefficient, before, smoothed = ctx.saved_tensors
+        decay, of_coefficient = 1 - coefficient, None
+        nothing, ones = torch.zeros_like(before), torch.ones_like(coefficient)
+        reached = _recur(gradients[0].flip(-1), ones, decay, nothing).flip(-1)  # of each frame's mean
+        if ctx.needs_input_grad[1]:  # (1 - s) M[k - 1] + s E[k]
+            earlier = torch.cat([before[..., None] + ctx.floor, smoothed[..., :-1]], -1)
+            change = torch.sub(energies, earlier, out=earlier).add_(ctx.floor)
+            of_coefficient = torch.linalg.vecdot(reached, change).sum(0)
+        return reached * coefficient[:, None], of_coefficient, reached[..., 0] * decay, None
 
 
 def _recur(values: Tensor, gain: Tensor, decay: Tensor, before: Tensor, floor: float = 0.0) -> Tensor:
@@ -56,31 +83,49 @@ def _recur(values: Tensor, gain: Tensor, decay: Tensor, before: Tensor, floor: f
     return recurred.view(values.shape)[..., :n_frames]
 
 
-def _power(base: Tensor, exponent: Tensor) -> Tensor:
-    """base^exponent, base (batch, band, frame) above zero, exponent (band, 1)."""
+def _compressed(energies: Tensor, mean: Tensor, alpha: Tensor, delta: Tensor, power: Tensor) -> Tensor:
+    """(E / M^alpha + delta)^power - delta^power: E, M > 0 (batch, band, frame), the others (band, 1)."""
     if torch.compiler.is_compiling():
-        return base.pow(exponent)
-    power: Tensor = _Power.apply(base, exponent)
-    return power
+        return torch.addcmul(delta, energies, mean.pow(-alpha)).pow(power) - delta.pow(power)
+    compressed: Tensor = _Compressed.apply(energies, mean, alpha, delta, power)
+    return compressed
 
 
-class _Power(torch.autograd.Function):
-    """What pow says, quicker on the way back: a base of zero, which pow has to look for, is no case of it."""
+class _Compressed(torch.autograd.Function):
+    """Its derivatives by hand, in half the passes: of u = E g + delta, g = M^-alpha."""
 
     @staticmethod
-    def forward(ctx: Any, base: Tensor, exponent: Tensor) -> Tensor:
-        power = base.pow(exponent)
-        ctx.save_for_backward(base, exponent, power)
-        return power
+    def forward(ctx: Any, energies: Tensor, mean: Tensor, alpha: Tensor, delta: Tensor, power: Tensor) -> Tensor:
+        gain = mean.pow(-alpha)
+        u = torch.addcmul(delta, energies, gain)
+        raised, least = u.pow(power), delta.pow(power)
+        ctx.save_for_backward(energies, mean, alpha, delta, power, gain, u, raised, least)
+        return raised - least
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        base, exponent, power = ctx.saved_tensors
-        share, of_exponent = gradients[0] * power, None
-        if ctx.needs_input_grad[1]:
-            of_exponent = (share * base.log()).sum((0, 2))[:, None]
-        return share.mul_(exponent).div_(base), of_exponent
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        energies, mean, alpha, delta, power, gain, u, raised, least = ctx.saved_tensors
+        share = gradients[0] * raised
+        to_u = (share / u).mul_(power)
+        of_energies = to_u * gain
+        to_log_gain = of_energies * energies
+        of_mean = (to_log_gain / mean).mul_(-alpha)
+        of_alpha = of_delta = of_power = None
+        if ctx.needs_input_grad[2]:
+            of_alpha = -_by_band(to_log_gain, mean.log())
+        total = gradients[0].sum((0, 2))[:, None]
+        if ctx.needs_input_grad[3]:
+            of_delta = to_u.sum((0, 2))[:, None] - total * power * least / delta
+        if ctx.needs_input_grad[4]:
+            of_power = _by_band(share, u.log()) - total * least * delta.log()
+        return of_energies, of_mean, of_alpha, of_delta, of_power
+
+
+def _by_band(values: Tensor, others: Tensor) -> Tensor:
+    """Sum of the products of two (batch, band, frame): (band, 1)."""
+    total: Tensor = torch.linalg.vecdot(values, others)
+    return total.sum(0)[:, None]
 
 
 def _block_length(n_frames: int) -> int:
@@ -150,8 +195,7 @@ class PCEN(Compression):
             alpha = self._bounded(self.alpha, 0, 1, energies)[:, None]
             delta = self._bounded(self.delta, _DELTA_MIN, math.inf, energies)[:, None]
             power = 1 / self._bounded(self.root, 1, math.inf, energies)[:, None]
-            gain = _power(floored, -alpha)
-            return _power(torch.addcmul(delta, energies, gain), power) - delta.pow(power), floored[..., -1] - self.floor
+            return _compressed(energies, floored, alpha, delta, power), floored[..., -1] - self.floor
 
     @staticmethod
     def _bounded(parameter: Tensor, low: float, high: float, like: Tensor) -> Tensor:
