@@ -27,7 +27,7 @@ from tenuto.frontend._products import packed, product, rough_products
 from tenuto.frontend._remembered import Remember, made
 
 _SEGMENT_OVER_WINDOW = 2.15  # two windows less one sample count; the rest is for the taper
-_CYCLES = 12.0  # a window: how far apart pairs may lie
+_CYCLES = 13.0  # a window: how far apart pairs may lie
 _HEARD_CYCLES = 3.0  # how far apart those that parameters hear of
 _BLOCK_BYTES = 2**22  # of pairs that are held at once
 _BLOCKS_A_RUN = 3  # whose segments are transformed at once: 1 MB of 800 samples
