@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tenuto.frontend._products import product, rough_products
+from tenuto.frontend._products import packed, product, rough_products
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -18,6 +18,17 @@ def test_it_is_the_matrix_product(rows: int, columns: int, inner: int, dtype: to
     assert (found.double() - expected).abs().sum() <= 1e-5 * expected.abs().sum()
     turned = product(left.T.contiguous().T, right.T.contiguous().T)  # as columns lie in memory
     assert (turned.double() - expected).abs().sum() <= 1e-5 * expected.abs().sum()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_packing_changes_nothing(dtype: torch.dtype) -> None:
+    right = torch.randn(98, 446).to(dtype)
+    once = packed(right)
+    for rows in (1, 50, 111):
+        left = torch.randn(rows, 446).to(dtype)
+        assert (product(left, once) - product(left, right)).norm() <= 1e-2 * product(left, right).norm()
+        if dtype != torch.bfloat16:
+            torch.testing.assert_close(product(left, once), product(left, right), rtol=1e-5, atol=1e-4)
 
 
 def test_rough_products_are_for_single_precision() -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tenuto import DiffRes, warp_matrix
+from tenuto import DiffRes, Leaf, warp_matrix
 from tenuto.frontend._warp_kernels import eager_kernel
 from tenuto.frontend.position_encoding import position_encoding
 from tenuto.frontend.resolution import Resolution
@@ -92,6 +92,12 @@ def test_what_graphs_are_told_of_the_operators_is_so(with_max: bool) -> None:
         (importance.log(), torch.tensor([9, 9]), None),
     ):
         torch.library.opcheck(OPERATORS.rescale_logits.default, arguments, test_utils=checks)
+    bank = Leaf(6)
+    leaf = (bank.center, bank.sigma, bank.pooling_width, 6, 16000, bank.window_length, bank.hop_length, "published")
+    with torch.no_grad():
+        for each in (None, torch.tensor([1600, 900])):
+            arguments = (torch.randn(2, 1600), each, *leaf)
+            torch.library.opcheck(OPERATORS.leaf.default, arguments, test_utils=checks)
     torch.library.opcheck(OPERATORS.position_encoding.default, (6, 9, torch.device("cpu")), test_utils=checks)
 
 
@@ -101,6 +107,19 @@ def test_writing_into_positions_of_a_graph_leaves_the_next_ones_alone() -> None:
     OPERATORS.position_encoding(6, 9, torch.device("cpu")).zero_()
     assert torch.equal(position_encoding(6, 9, torch.device("cpu")), expected)
     assert torch.equal(OPERATORS.position_encoding(6, 9, torch.device("cpu")).mT, expected)
+
+
+@pytest.mark.parametrize("alignment", ["published", "centred"])
+def test_leaf_as_an_operator_follows_its_parameters(alignment: Any) -> None:
+    """Two banks of the same settings by turns, and one whose parameters move: nothing is kept of the other."""
+    x, lengths = 0.1 * torch.randn(2, 4000), torch.tensor([4000, 2500])
+    with torch.no_grad():
+        banks = [Leaf(8, 16000, 401, 160, start=start, alignment=alignment) for start in ("published", "analytic")]
+        for bank in (*banks, *banks):
+            bank.center.mul_(0.99)
+            parameters = bank.center, bank.sigma, bank.pooling_width
+            found = OPERATORS.leaf(x, lengths, *parameters, 8, 16000, 401, 160, alignment)
+            assert_close(found, bank(x, lengths), "float32")
 
 
 @traced

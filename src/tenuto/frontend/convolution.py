@@ -84,3 +84,28 @@ def direct_energies(lined: LinedUp, filters: Tensor, windows: Tensor, hop: int) 
     """LEAF by its definition: complex filters (band, size), squared modulus, windows -> (batch, band, frame)."""
     energies = squared_modulus(lined.samples, filters)
     return pool(energies.masked_fill(~lined.inside[:, None], 0), windows, hop)
+
+
+def with_ends(whole: Tensor, lined: LinedUp, filters: Tensor, windows: Tensor, hop: int) -> Tensor:
+    """whole (batch, band, frame), less what filters say outside the clip, where a frame's window reaches there.
+
+    A clip's end is its beginning, turned round: filters are symmetric but for the sign of phases.
+    """
+    window = filters.shape[1]
+    n_lined = (lined.frames - 1) * hop + window  # samples under windows, of each clip (batch or 1,)
+    n_outside = int(torch.maximum(lined.before, lined.behind).max())
+    if n_outside == 0:
+        return whole.clamp_min(0)
+    n_ends = min(-(-n_outside // hop), lined.n_frames)  # frames at each end
+    reach = torch.arange(n_outside + window - 1, device=whole.device)
+    starts = lined.samples[:, : len(reach)]
+    ends = lined.samples.gather(1, ((n_lined + window - 2)[:, None] - reach).expand(len(starts), -1))
+    energies = squared_modulus(torch.stack([starts, ends], 1).flatten(0, 1), filters)  # (batch x side, band, sample)
+    outside = reach[:n_outside] < torch.stack([lined.before, lined.behind], 1)[..., None]  # (batch or 1, side, sample)
+    energies = energies.view(len(starts), 2, *energies.shape[1:]) * outside[:, :, None]
+    shares = [(energies[..., k * hop :] * windows[:, : n_outside - k * hop]).sum(-1) for k in range(n_ends)]
+    frame = torch.arange(n_ends, device=whole.device).expand(len(lined.frames), -1)
+    frames = torch.stack([frame, (lined.frames - 1)[:, None] - frame], 1)[:, :, None]  # (batch or 1, side, 1, frame)
+    excess = torch.stack(shares, -1) * (frames >= 0)
+    index = frames.clamp_min(0).expand(excess.shape)
+    return whole.scatter_add(2, index.transpose(1, 2).flatten(2), -excess.transpose(1, 2).flatten(2)).clamp_min(0)

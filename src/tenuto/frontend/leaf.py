@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from tenuto.errors import UsageError
 from tenuto.frontend import _leaf_bands, _leaf_pairs, _leaf_rates
 from tenuto.frontend._remembered import Remember, Remembered
-from tenuto.frontend.convolution import Alignment, LinedUp, direct_energies, line_up, pool, squared_modulus
+from tenuto.frontend.convolution import Alignment, LinedUp, direct_energies, line_up, pool, squared_modulus, with_ends
 from tenuto.frontend.filterbanks import Filterbank
 from tenuto.frontend.impulse_responses import (
     HALF_WIDTH,
@@ -23,6 +23,7 @@ from tenuto.frontend.impulse_responses import (
     mel_start,
     project,
 )
+from tenuto.frontend.lengths import is_exporting, n_frames
 
 Method = Literal["fft", "direct"]
 
@@ -90,7 +91,13 @@ class Leaf(Filterbank):
         return project(self.center, 0, math.pi), project(self.sigma, *self._sigma_bounds()), widths
 
     def energies(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Waveforms (batch, samples), zero beyond lengths (batch,) -> energies (batch, band, frame)."""
+        """Waveforms (batch, samples), zero beyond lengths (batch,) -> energies (batch, band, frame).
+
+        Which way a filter goes depends on its values, which no graph of torch.compile sees: without gradients all of
+        it is one operator there, with gradients the graph breaks here.
+        """
+        if self.method == "fft" and torch.compiler.is_compiling() and not is_exporting():
+            return self._untraced(waveforms, lengths)
         lined = line_up(waveforms, lengths, self.window_length, self.hop_length, self.alignment)
         exact = torch.float32 if waveforms.device.type == "mps" else torch.float64  # phases reach some hundred radians
         centers, sigmas, widths = (values.to(exact) for values in self.constrained())
@@ -100,7 +107,16 @@ class Leaf(Filterbank):
         if self.method == "direct":
             return direct_energies(lined, rough_filters, rough_windows, self.hop_length)
         whole = self._whole_windows(lined, centers, sigmas, widths, filters, windows, remember)
-        return _with_ends(whole, lined, rough_filters, rough_windows, self.hop_length)
+        return with_ends(whole, lined, rough_filters, rough_windows, self.hop_length)
+
+    def _untraced(self, waveforms: Tensor, lengths: Tensor | None) -> Tensor:
+        if torch.is_grad_enabled():
+            disable: Any = torch.compiler.disable
+            energies: Tensor = disable(self.energies)(waveforms, lengths)
+            return energies
+        kind = self.n_bands, self.sample_rate, self.window_length, self.hop_length, self.alignment
+        traced: Tensor = _opaque(waveforms, lengths, self.center, self.sigma, self.pooling_width, *kind)
+        return traced
 
     def _filters(
         self, centers: Tensor, sigmas: Tensor, widths: Tensor, dtype: torch.dtype
@@ -142,6 +158,36 @@ class Leaf(Filterbank):
         return energies.index_select(1, torch.tensor(order, device=sigmas.device).argsort())
 
 
+@torch.library.custom_op(
+    "tenuto::leaf",
+    mutates_args=(),
+    schema="(Tensor waveforms, Tensor? lengths, Tensor center, Tensor sigma, Tensor pooling_width, int n_filters, "
+    "int sample_rate, int window_length, int hop_length, str alignment) -> Tensor",
+)
+def _opaque(
+    waveforms: Tensor, lengths: Tensor | None, center: Tensor, sigma: Tensor, pooling_width: Tensor, *kind: Any
+) -> Tensor:
+    """What a Leaf of these parameters says, by the fast form."""
+    parameters = {"center": center, "sigma": sigma, "pooling_width": pooling_width}
+    energies: Tensor = torch.func.functional_call(_bank(*kind, waveforms.device), parameters, (waveforms, lengths))
+    return energies.contiguous()
+
+
+@_opaque.register_fake
+def _(waveforms: Tensor, lengths: Tensor | None, *others: Any) -> Tensor:
+    *_, n_filters, _, _, hop_length, _ = others
+    return waveforms.new_empty(waveforms.shape[0], n_filters, n_frames(waveforms.shape[1], hop_length))
+
+
+@lru_cache(maxsize=8)
+def _bank(
+    n_filters: int, sample_rate: int, window_length: int, hop_length: int, alignment: Alignment, device: torch.device
+) -> Leaf:
+    """Of these settings, for parameters of any values: what it remembers is of those that it was last called with."""
+    start: dict[str, Any] = {"f_min": 0.0, "f_max": sample_rate / 2, "start": "analytic", "alignment": alignment}
+    return Leaf(n_filters, sample_rate, window_length, hop_length, **start).to(device)
+
+
 class _Ways(NamedTuple):
     """Which filters (their places in the bank) go which way."""
 
@@ -166,31 +212,6 @@ def _rates(
     half = 0.5 * (window_length - 1)
     short = [_leaf_rates.short_rate(sigmas[i], widths[i] * half, hop) for i in ways.short]
     return [_leaf_rates.long_rate(window_length, hop)] * len(ways.long) + short
-
-
-def _with_ends(whole: Tensor, lined: LinedUp, filters: Tensor, windows: Tensor, hop: int) -> Tensor:
-    """whole (batch, band, frame), less what filters say outside the clip, where a frame's window reaches there.
-
-    A clip's end is its beginning, turned round: filters are symmetric but for the sign of phases.
-    """
-    window = filters.shape[1]
-    n_lined = (lined.frames - 1) * hop + window  # samples under windows, of each clip (batch or 1,)
-    n_outside = int(torch.maximum(lined.before, lined.behind).max())
-    if n_outside == 0:
-        return whole.clamp_min(0)
-    n_ends = min(-(-n_outside // hop), lined.n_frames)  # frames at each end
-    reach = torch.arange(n_outside + window - 1, device=whole.device)
-    starts = lined.samples[:, : len(reach)]
-    ends = lined.samples.gather(1, ((n_lined + window - 2)[:, None] - reach).expand(len(starts), -1))
-    energies = squared_modulus(torch.stack([starts, ends], 1).flatten(0, 1), filters)  # (batch x side, band, sample)
-    outside = reach[:n_outside] < torch.stack([lined.before, lined.behind], 1)[..., None]  # (batch or 1, side, sample)
-    energies = energies.view(len(starts), 2, *energies.shape[1:]) * outside[:, :, None]
-    shares = [(energies[..., k * hop :] * windows[:, : n_outside - k * hop]).sum(-1) for k in range(n_ends)]
-    frame = torch.arange(n_ends, device=whole.device).expand(len(lined.frames), -1)
-    frames = torch.stack([frame, (lined.frames - 1)[:, None] - frame], 1)[:, :, None]  # (batch or 1, side, 1, frame)
-    excess = torch.stack(shares, -1) * (frames >= 0)
-    index = frames.clamp_min(0).expand(excess.shape)
-    return whole.scatter_add(2, index.transpose(1, 2).flatten(2), -excess.transpose(1, 2).flatten(2)).clamp_min(0)
 
 
 def check_window(window_length: int, odd: bool, way_out: str) -> None:
