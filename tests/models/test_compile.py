@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -53,6 +54,23 @@ def test_evaluation_is_one_graph(name: str) -> None:
     with torch.no_grad():
         compiled = torch.compile(classifier, backend="eager", fullgraph=True)(x)
         torch.testing.assert_close(compiled.logits, classifier(x).logits, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", FRONTENDS)
+def test_clips_of_their_own_lengths_are_one_graph(name: str) -> None:
+    """Counted, as fullgraph=True takes numbers out of tensors, which breaks a graph without it."""
+    classifier, x, n_graphs = make_classifier(name), waveforms(), 0
+
+    def count(graph: torch.fx.GraphModule, inputs: Any) -> Any:
+        nonlocal n_graphs
+        n_graphs += 1
+        return graph.forward
+
+    for lengths in (torch.tensor([8000, 3000]), torch.tensor([6000, 3000])):
+        with torch.no_grad():
+            compiled = torch.compile(classifier, backend=count)(x, lengths)
+            torch.testing.assert_close(compiled.logits, classifier(x, lengths).logits, rtol=1e-4, atol=1e-4)
+    assert n_graphs == 1
 
 
 @pytest.mark.parametrize("name", ["DiffRes", "DiffRes on LEAF"])

@@ -18,7 +18,6 @@ from tenuto.frontend.lengths import (
     check_lengths,
     check_reduction,
     eager_on_cpu,
-    is_exporting,
     length_mask,
     n_kept,
 )
@@ -100,14 +99,17 @@ class Resolution(nn.Module, ABC):
             return self.resolve(Spectrogram.of(spectrogram, lengths, compression, overwrite), empty)
 
     def kept_of(self, spectrogram: Spectrogram) -> tuple[Tensor, int]:
-        """Kept frames of each clip, int64 (batch,), and the largest of them, which the features have."""
+        """Kept frames of each clip, int64 (batch,), and the largest of them, which the features have.
+
+        In a graph (torch.compile, torch.export) those of a clip as long as the batch is.
+        """
         if spectrogram.lengths is None and not torch.compiler.is_compiling():
             n_clips, _, n_frames = spectrogram.compressed.shape
             n_out = self.kept(n_frames)
             return torch.full((n_clips,), n_out, device=spectrogram.compressed.device), n_out
         kept = self.kept(spectrogram.lengths_or_full)
-        if spectrogram.lengths is None or is_exporting():
-            return kept, self.kept(spectrogram.compressed.shape[-1])  # of the shape: nothing waits for a device
+        if spectrogram.lengths is None or torch.compiler.is_compiling():  # a graph has shapes, not values
+            return kept, self.kept(spectrogram.compressed.shape[-1])
         return kept, max(1, int(kept.max()))
 
     def extra_repr(self) -> str:
@@ -122,7 +124,7 @@ class FullResolution(Resolution):
     def resolve(self, spectrogram: Spectrogram, empty: Tensor | None) -> ResolutionOutput:
         """All frames, compressed, zero beyond the clip, and no longer than the longest clip."""
         frames = spectrogram.lengths_or_full
-        every = spectrogram.lengths is None or is_exporting()
+        every = spectrogram.lengths is None or torch.compiler.is_compiling()
         n_out = spectrogram.compressed.shape[-1] if every else max(1, int(frames.max()))
         return _plain_output(spectrogram.compressed[..., :n_out], frames, spectrogram, None)
 
