@@ -13,6 +13,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from tenuto.errors import UsageError
 from tenuto.report.style import COLOURS, COLUMN_WIDTH, INK, MARKERS, new_figure, plain_axes, styled
 
+_NEAR = 1.5  # times the compute of another point: their names would hide each other
+
 
 @dataclass(frozen=True)
 class Point:
@@ -46,8 +48,8 @@ def trade_off(series: Mapping[str, Sequence[Point]], y_label: str, title: str = 
                 marker=MARKERS[number % len(MARKERS)], markersize=4.5,
             )  # fmt: skip
             axes.hlines(y, [point.classifier for point in ordered], x, color=colour, linewidth=0.7)
-            for point in ordered:
-                _name(axes, point, colour, above=number % 2 == 1)
+            for point, turned in zip(ordered, _turned(ordered), strict=True):
+                _name(axes, point, colour, above=(number % 2 == 1) != turned)
         for point in (point for points in series.values() for point in points if point.base):
             for line in (axes.axhline(point.score), axes.axvline(point.compute)):
                 line.set(color=INK, linewidth=0.8, linestyle=":", zorder=1)
@@ -60,6 +62,14 @@ def trade_off(series: Mapping[str, Sequence[Point]], y_label: str, title: str = 
         axes.set_title(title, loc="left")
         axes.legend(frameon=False, loc="lower right")
     return figure
+
+
+def _turned(ordered: Sequence[Point]) -> list[bool]:
+    """Whether a point's name goes to the other side: where the one before it on its line is near, and did not."""
+    turned = [False] * len(ordered)
+    for i in range(1, len(ordered)):
+        turned[i] = ordered[i].compute < _NEAR * ordered[i - 1].compute and not turned[i - 1]
+    return turned
 
 
 def _name(axes: Axes, point: Point, colour: str, above: bool) -> None:
