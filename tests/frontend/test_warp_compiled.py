@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from tenuto import DiffRes, Leaf, warp_matrix
+from tenuto import DiffRes, Frontend, Leaf, LogCompression, MelSpectrogram, warp_matrix
 from tenuto.frontend._warp_kernels import eager_kernel
 from tenuto.frontend.position_encoding import position_encoding
 from tenuto.frontend.resolution import Resolution
 from tolerances import assert_close
 
+pytestmark = pytest.mark.usefixtures("fresh_graphs")
 traced = pytest.mark.skipif(
     not hasattr(torch.compiler, "is_exporting"), reason="torch.compile of PyTorch 2.6 breaks graphs at lengths"
 )
 OPERATORS = torch.ops.tenuto
 N_FRAMES, N_BANDS = 60, 16
-
-
-@pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    """No graph of an earlier test; what PyTorch's own compiler warns of is not ours to mend."""
-    torch.compiler.reset()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-    torch.compiler.reset()
 
 
 def importance_of(n_clips: int, n_out: int) -> Tensor:
@@ -122,6 +113,40 @@ def test_leaf_as_an_operator_follows_its_parameters(alignment: Any) -> None:
             parameters = bank.center, bank.sigma, bank.pooling_width
             found = OPERATORS.leaf(x, lengths, *parameters, 8, 16000, 401, 160, alignment)
             assert_close(found, bank(x, lengths), "float32")
+
+
+def test_leaf_as_an_operator_in_threads() -> None:
+    """Two banks of the same settings at once, as a server may have them: neither hears with the other's filters."""
+    x = 0.1 * torch.randn(1, 4000)
+    banks = [Leaf(8, start=start) for start in ("published", "analytic")]
+    for bank, factor in zip(banks, (0.9, 0.7), strict=True):
+        torch.nn.init.constant_(bank.center, factor)
+
+    def heard(bank: Leaf) -> list[Tensor]:
+        parameters = bank.center, bank.sigma, bank.pooling_width
+        with torch.no_grad():
+            return [OPERATORS.leaf(x, None, *parameters, 8, 16000, 401, 160, "published") for _ in range(20)]
+
+    with torch.no_grad(), ThreadPoolExecutor(2) as threads:
+        for bank, found in zip(banks, threads.map(heard, banks), strict=True):
+            for each in found:
+                assert_close(each, bank(x), "float32")
+
+
+@traced
+@pytest.mark.parametrize("resolution", ["DiffRes", "LEAF"])
+def test_other_lengths_are_compiled_once_more_for_all(resolution: str) -> None:
+    filterbank = Leaf(16) if resolution == "LEAF" else MelSpectrogram(n_mels=16)
+    front_end = Frontend(filterbank, resolution=DiffRes(16, 0.75), compression=LogCompression()).eval()
+    recorder = Recorder()
+    compiled = torch.compile(front_end, backend=recorder)
+    with torch.no_grad():
+        for n in (8000, 12000, 20000, 16666):
+            x, lengths = 0.1 * torch.randn(2, n), torch.tensor([n, n // 2])
+            torch.testing.assert_close(
+                compiled(x, lengths).features, front_end(x, lengths).features, rtol=1e-3, atol=1e-3
+            )
+    assert recorder.n_graphs == 2
 
 
 @traced

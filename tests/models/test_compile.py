@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,9 +12,12 @@ from tenuto.models.build import build_classifier
 from tenuto.models.classifier import Classifier
 from tenuto.models.settings import FrontendSettings, ModelSettings
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(torch.compiler, "is_exporting"), reason="torch.compile of PyTorch 2.6 breaks graphs at lengths"
-)
+pytestmark = [
+    pytest.mark.usefixtures("fresh_graphs"),
+    pytest.mark.skipif(
+        not hasattr(torch.compiler, "is_exporting"), reason="torch.compile of PyTorch 2.6 breaks graphs at lengths"
+    ),
+]
 
 FRONTENDS = {
     "DiffRes": FrontendSettings(n_mels=32, resolution="diffres", fps=25),
@@ -26,16 +27,6 @@ FRONTENDS = {
     "DiffRes on LEAF": FrontendSettings(filterbank="leaf", n_mels=32, compression="pcen", resolution="diffres", fps=25),
     "SincNet+": FrontendSettings(filterbank="sincnet+", n_mels=32, compression="pcen"),
 }
-
-
-@pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    """No graph of an earlier test; what PyTorch's own compiler warns of is not ours to mend."""
-    torch.compiler.reset()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-    torch.compiler.reset()
 
 
 def make_classifier(name: str) -> Classifier:

@@ -36,11 +36,13 @@ class Remembered:
 
     def _remember(self, key: Hashable, make: Callable[[], T]) -> T:
         kept = self._kept
-        if key not in kept:
-            if len(kept) >= _MOST:
-                kept.clear()
-            kept[key] = make()
-        value: T = kept[key]
+        known: T | None = kept.get(key)  # at once, as another thread may clear it
+        if known is not None:
+            return known
+        value = make()
+        if len(kept) >= _MOST:
+            kept.clear()
+        kept[key] = value
         return value
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Remembered:

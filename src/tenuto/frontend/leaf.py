@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache, partial
+from threading import get_ident
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -23,7 +24,7 @@ from tenuto.frontend.impulse_responses import (
     mel_start,
     project,
 )
-from tenuto.frontend.lengths import is_exporting, n_frames
+from tenuto.frontend.lengths import in_graph_without_gradients, is_exporting, n_frames
 
 Method = Literal["fft", "direct"]
 
@@ -96,8 +97,14 @@ class Leaf(Filterbank):
         Which way a filter goes depends on its values, which no graph of torch.compile sees: without gradients all of
         it is one operator there, with gradients the graph breaks here.
         """
+        if self.method == "fft" and in_graph_without_gradients():
+            kind = self.n_bands, self.sample_rate, self.window_length, self.hop_length, self.alignment
+            traced: Tensor = _opaque(waveforms, lengths, self.center, self.sigma, self.pooling_width, *kind)
+            return traced
         if self.method == "fft" and torch.compiler.is_compiling() and not is_exporting():
-            return self._untraced(waveforms, lengths)
+            untraced: Any = torch.compiler.disable
+            energies: Tensor = untraced(self.energies)(waveforms, lengths)
+            return energies
         lined = line_up(waveforms, lengths, self.window_length, self.hop_length, self.alignment)
         exact = torch.float32 if waveforms.device.type == "mps" else torch.float64  # phases reach some hundred radians
         centers, sigmas, widths = (values.to(exact) for values in self.constrained())
@@ -108,15 +115,6 @@ class Leaf(Filterbank):
             return direct_energies(lined, rough_filters, rough_windows, self.hop_length)
         whole = self._whole_windows(lined, centers, sigmas, widths, filters, windows, remember)
         return with_ends(whole, lined, rough_filters, rough_windows, self.hop_length)
-
-    def _untraced(self, waveforms: Tensor, lengths: Tensor | None) -> Tensor:
-        if torch.is_grad_enabled():
-            disable: Any = torch.compiler.disable
-            energies: Tensor = disable(self.energies)(waveforms, lengths)
-            return energies
-        kind = self.n_bands, self.sample_rate, self.window_length, self.hop_length, self.alignment
-        traced: Tensor = _opaque(waveforms, lengths, self.center, self.sigma, self.pooling_width, *kind)
-        return traced
 
     def _filters(
         self, centers: Tensor, sigmas: Tensor, widths: Tensor, dtype: torch.dtype
@@ -169,7 +167,8 @@ def _opaque(
 ) -> Tensor:
     """What a Leaf of these parameters says, by the fast form."""
     parameters = {"center": center, "sigma": sigma, "pooling_width": pooling_width}
-    energies: Tensor = torch.func.functional_call(_bank(*kind, waveforms.device), parameters, (waveforms, lengths))
+    bank = _bank(*kind, waveforms.device, get_ident())
+    energies: Tensor = torch.func.functional_call(bank, parameters, (waveforms, lengths))
     return energies.contiguous()
 
 
@@ -181,9 +180,18 @@ def _(waveforms: Tensor, lengths: Tensor | None, *others: Any) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _bank(
-    n_filters: int, sample_rate: int, window_length: int, hop_length: int, alignment: Alignment, device: torch.device
+    n_filters: int,
+    sample_rate: int,
+    window_length: int,
+    hop_length: int,
+    alignment: Alignment,
+    device: torch.device,
+    thread: int,
 ) -> Leaf:
-    """Of these settings, for parameters of any values: what it remembers is of those that it was last called with."""
+    """Of these settings, for parameters of any values: what it remembers is of those that it was last called with.
+
+    Each thread has its own, as parameters are put into it for the time of a call.
+    """
     start: dict[str, Any] = {"f_min": 0.0, "f_max": sample_rate / 2, "start": "analytic", "alignment": alignment}
     return Leaf(n_filters, sample_rate, window_length, hop_length, **start).to(device)
 

@@ -51,6 +51,11 @@ def check_reduction(reduction: float) -> None:
 is_exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
 
 
+def in_graph_without_gradients() -> bool:
+    """Whether torch.compile traces the call and no gradient is wanted: operators may stand for what values decide."""
+    return torch.compiler.is_compiling() and not (is_exporting() or torch.is_grad_enabled())
+
+
 def eager_on_cpu(tensor: Tensor) -> bool:
     """Whether values of `tensor` may decide what is run next: no graph is traced, no other device to wait for."""
     return tensor.device.type == "cpu" and not torch.compiler.is_compiling()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tenuto.frontend.lengths import eager_on_cpu, full_lengths, is_exporting, length_mask
+from tenuto.frontend.lengths import eager_on_cpu, full_lengths, in_graph_without_gradients, length_mask
 
 _LOG_ZERO = -1e6  # stands for log 0: finite, and with ten digits left for what is added
 _STEPS = 16  # before scores are sorted after all
@@ -19,7 +19,7 @@ def rescale_logits(logits: Tensor, n_kept: Tensor, lengths: Tensor | None = None
 
     Without gradients on a CPU on the sigmoids themselves, wherever nothing underflows.
     """
-    if torch.compiler.is_compiling() and not (is_exporting() or torch.is_grad_enabled()):
+    if in_graph_without_gradients():
         importance: Tensor = _opaque(logits, n_kept, lengths)
         return importance
     return _rescale_logits(logits, n_kept, lengths)

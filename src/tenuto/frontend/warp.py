@@ -17,7 +17,7 @@ from tenuto.errors import UsageError
 from tenuto.frontend import _warp_compiled, _warp_export, _warp_forward, _warp_torch
 from tenuto.frontend._warp_forward import Group
 from tenuto.frontend._warp_kernels import eager_kernel
-from tenuto.frontend.lengths import is_exporting
+from tenuto.frontend.lengths import in_graph_without_gradients, is_exporting
 
 Aggregate = Literal["mean", "max"]
 
@@ -88,9 +88,9 @@ def _kernel_for(importance: Tensor) -> Any:
     """The module that warps it."""
     if is_exporting():
         return _warp_export
-    if torch.compiler.is_compiling():
-        return _warp_torch if torch.is_grad_enabled() else _warp_compiled
-    return eager_kernel(importance)
+    if in_graph_without_gradients():
+        return _warp_compiled
+    return _warp_torch if torch.compiler.is_compiling() else eager_kernel(importance)
 
 
 def _check(frames: Tensor, importance: Tensor, n_out: int) -> None:
