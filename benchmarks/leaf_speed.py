@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from tenuto import PCEN, Leaf
-from tenuto.frontend import _leaf_bands, _leaf_pairs, leaf
+from tenuto.frontend import _leaf_bands, _leaf_pairs
+from tenuto.frontend._leaf_rates import ways_and_rates
 from tenuto.frontend._products import product, rough_products
 from tenuto.frontend.mel import mel_matrix
 
@@ -53,22 +54,23 @@ def candidates(n_filters: int, waveforms: Tensor, with_direct: bool) -> dict[str
 
 def floors(n_filters: int, batch: int) -> dict[str, interleaved.Call]:
     """Forward: a transform a band and the products of pairs; both: twice the transforms, the heard products again."""
-    bank, hop, n_frames = Leaf(n_filters), 160, SECONDS * 100
-    window = bank.window_length
-    _, sigmas, widths = (values.tolist() for values in bank.constrained())
-    ways = leaf._ways(sigmas, widths, window)
-    rates = leaf._rates(sigmas, widths, window, hop, ways)
-    segments = _leaf_bands._grid(hop, window, n_frames + 2 * -(-window // (2 * hop)) + -(-window // hop) - 1).segments
+    layer, hop, n_frames = Leaf(n_filters), 160, SECONDS * 100
+    window = layer.window_length
+    bank, _ = layer._filters(*layer.constrained(), torch.float32)
+    ways, rates = ways_and_rates(bank, hop)
+    segments = _leaf_bands._grid(hop, window, n_frames + 2 * -(-window // (4 * hop)) + -(-window // hop) - 1).segments
     bands = [
         torch.randn(
-            rates.count(rate), batch * segments.n_segments, segments.n_hops * rate.samples, dtype=torch.complex64
+            sum(rate.samples == samples for rate in rates),
+            batch * segments.n_segments,
+            segments.n_hops * samples,
+            dtype=torch.complex64,
         )
-        for rate in sorted(set(rates))
+        for samples in sorted({rate.samples for rate in rates})
     ]
     size = _leaf_pairs.segment_length(window)
-    n_differences, n_heard = (round(c * size / window) for c in (_leaf_pairs._CYCLES, _leaf_pairs._HEARD_CYCLES))
-    n_bins = size // 2 + (n_differences + 1) // 2 + 1
-    heard, others = ((n_heard + 1) * n_bins, (n_differences - n_heard) * n_bins)
+    fades = [rate.fade for rate in rates[: len(ways.long)]]
+    heard, others = (which.n_pairs for which in _leaf_pairs._which_pairs(bank, ways.long, fades, size))
     kind = torch.bfloat16 if rough_products(torch.zeros(1, 1)) else torch.float32
     rows = [torch.randn(batch * n_frames, n).to(k) for n, k in ((heard, torch.float32), (others, kind))]
     weights = [torch.randn(len(ways.long), each.shape[1]).to(each.dtype) for each in rows]

@@ -14,6 +14,7 @@ pairs of frequencies say that do not both lie within it is left to `_leaf_pairs`
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -22,66 +23,63 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tenuto.frontend._leaf_filtering import Bands, Segments, Windows, filtered_energies, stretched
-from tenuto.frontend._leaf_rates import Rate, near_share
+from tenuto.frontend._leaf_rates import Bank, Fade, Rate, near_share
 from tenuto.frontend._remembered import Remember, made
 
 _TAPS = 12  # of the interpolation between coarse points of a response, which errs by 1e-6
 _KAISER_BETA = 12.5
+_ROLL_OFF = 0.4  # of windows at a band's rate
 _SEGMENT_WINDOWS = 64  # the longest segments
 
 
 def band_energies(
     samples: Tensor,
-    centers: Tensor,
-    sigmas: Tensor,
-    widths: Tensor,
-    windows: Tensor,
+    bank: Bank,
+    places: list[int],
     rates: list[Rate],
     hop: int,
     n_frames: int,
     remember: Remember = made,
 ) -> Tensor:
-    """Energies (batch, band, frame) of the whole window, wherever the clip ends; bands in the order given.
+    """Energies (batch, band, frame) of the whole window, wherever the clip ends.
 
-    samples (batch, samples) as LinedUp has them; centers, sigmas and widths (band,), the Gaussian windows of these
-    widths (band, window), in float64.
+    samples (batch, samples) as LinedUp has them; bands are the filters of the bank at these places, of these rates.
     """
-    window = windows.shape[1]
-    tail = -(-window // (2 * hop))  # frames on both sides where a band-limited window has not died away
-    n_hops = n_frames + 2 * tail + -(-window // hop) - 1  # that windows reach
-    grid = _grid(hop, window, n_hops)
+    window = bank.windows.shape[1]
+    tail = -(-window // (4 * hop))  # frames on both sides where a band-limited window has not died away
+    grid = _grid(hop, window, n_frames + 2 * tail + -(-window // hop) - 1)  # hops that windows reach
     # frame k's window begins at sample (k + tail) hop behind the first segment's margin
     before = (tail + grid.segments.margin) * hop - (window - 1) // 2
     n_mirrored = max(rate.samples for rate in rates) * grid.segments.n_hops // 2
     spectrum = _spectra(samples, before, grid, n_mirrored)
     between = _interpolation(grid.segments.n_hops // grid.n_coarse).to(samples)
     order, energies = [], []
-    for rate in sorted(set(rates)):
-        index = [i for i, other in enumerate(rates) if other == rate]
-        of_bands = centers[index], sigmas[index], widths[index], windows[index]
-        make = partial(_parameters, *of_bands, rate, grid, _resampling(window, hop, rate.samples, tail), between)
+    for rate in sorted({each.samples for each in rates}):
+        index = [i for i, each in enumerate(rates) if each.samples == rate]
+        of_rate = [places[i] for i in index], [rates[i].fade for i in index], rate
+        make = partial(_parameters, bank, *of_rate, grid, _resampling(window, hop, rate, tail), between)
         key = ("bands", rate, grid.segments.n_hops, grid.n_coarse, samples.dtype)
         first, responses, pooling = remember(key, make)
-        of_rate = Bands([k + n_mirrored for k in first], rate.samples, n_frames, grid.segments)
-        energies.append(filtered_energies(spectrum, responses, pooling, of_rate))
+        bands = Bands([k + n_mirrored for k in first], rate, n_frames, grid.segments)
+        energies.append(filtered_energies(spectrum, responses, pooling, bands))
         order += index
     back = torch.tensor(order, device=samples.device).argsort()
     return torch.cat(energies).index_select(0, back).transpose(0, 1)
 
 
 def _parameters(
-    centers: Tensor,
-    sigmas: Tensor,
-    widths: Tensor,
-    windows: Tensor,
-    rate: Rate,
+    bank: Bank,
+    places: list[int],
+    fades: Sequence[Fade],
+    rate: int,
     grid: _Grid,
     resampling: Tensor,
     between: Tensor,
 ) -> tuple[list[int], Tensor, Windows]:
     """First bins of bands, their responses, their windows at the rate: what depends on parameters alone."""
-    first, points = _responses(centers, sigmas, windows.shape[1], rate, grid, between.dtype)
-    pooling = _low_windows(windows, widths, resampling, rate.samples, between.dtype)
+    centers, sigmas, widths, windows = (of[places] for of in (bank.centers, bank.sigmas, bank.widths, bank.windows))
+    first, points = _responses(centers, sigmas, windows.shape[1], fades, rate, grid, between.dtype)
+    pooling = _low_windows(windows, widths, resampling, rate, between.dtype)
     return first, stretched(points, between), pooling
 
 
@@ -140,25 +138,30 @@ def _spectra(samples: Tensor, before: int, grid: _Grid, n_mirrored: int) -> Tens
 
 
 def _responses(
-    centers: Tensor, sigmas: Tensor, window: int, rate: Rate, grid: _Grid, dtype: torch.dtype
+    centers: Tensor,
+    sigmas: Tensor,
+    window: int,
+    fades: Sequence[Fade],
+    rate: int,
+    grid: _Grid,
+    dtype: torch.dtype,
 ) -> tuple[list[int], Tensor]:
     """First bin of each band, and points of responses (band, n_coarse x rate + taps - 1): Gaussians cut to `window`.
 
     Points lie n_hops / n_coarse bins apart, and begin some before the first bin, for the interpolation.
     """
-    n_low, bin_width = grid.segments.n_hops * rate.samples, 2 * math.pi / grid.n_fft
+    n_low, bin_width = grid.segments.n_hops * rate, 2 * math.pi / grid.n_fft
     middle = torch.round(centers.detach() / bin_width)
-    offset = middle * bin_width - centers  # of the middle bin from the centre
-    place, *waves = _waves(window // 2 + 1, rate.samples * grid.n_coarse, grid.n_coarse * grid.hop)
-    scale = torch.full_like(offset, n_low / grid.n_fft).detach()[:, None]
-    if rate.fades:
-        scale = scale * near_share(place.to(scale) + offset.detach()[:, None], window)
-    points: Tensor = _Points.apply(offset, sigmas, *(table.to(scale) for table in waves), scale)
-    return (middle.to(torch.int64) - n_low // 2).tolist(), points.to(dtype)
+    offset = (middle * bin_width - centers).to(dtype)  # of the middle bin from the centre
+    tables = _waves(window // 2 + 1, rate * grid.n_coarse, grid.n_coarse * grid.hop, dtype)
+    place, *waves = (table.to(offset.device) for table in tables)
+    scale = near_share(place + offset.detach()[:, None], fades, window).mul_(n_low / grid.n_fft)
+    points: Tensor = _Points.apply(offset, sigmas.to(dtype), *waves, scale)
+    return (middle.to(torch.int64) - n_low // 2).tolist(), points
 
 
 class _Points(torch.autograd.Function):
-    """Offsets and sigmas (band,), cosines and sines (tap, point), scale (band, point or 1) -> responses (band, point).
+    """Offsets and sigmas (band,), cosines and sines (tap, point), scale (band, point) -> responses (band, point).
 
     That of the Gaussian of area one, cut to its taps, at the points' frequencies plus the offset; sums over both sides.
     """
@@ -186,12 +189,12 @@ class _Points(torch.autograd.Function):
 
 
 @lru_cache(maxsize=64)
-def _waves(n_taps: int, n_points: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Points 2 pi / size apart, round 0 and some more at both ends; cosines and sines there (tap, point); float64."""
+def _waves(n_taps: int, n_points: int, size: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """Points 2 pi / size apart, round 0 and some more at both ends; cosines and sines there (tap, point)."""
     with torch.inference_mode(False):  # kept for later calls, which may train
         point = torch.arange(n_points + _TAPS - 1) - n_points // 2 - (_TAPS // 2 - 1)
         angle = (torch.arange(n_taps)[:, None] * point % size).double() * (2 * math.pi / size)
-        return point.double() * (2 * math.pi / size), angle.cos(), angle.sin()
+        return (point.double() * (2 * math.pi / size)).to(dtype), angle.cos().to(dtype), angle.sin().to(dtype)
 
 
 @lru_cache(maxsize=64)
@@ -214,7 +217,18 @@ def _resampling(window: int, hop: int, rate: int, tail: int) -> Tensor:
     n_hops = 2 * tail + -(-window // hop)
     with torch.inference_mode(False):
         at = torch.arange(n_hops * rate, dtype=torch.float64) * (hop / rate) - tail * hop
-        return torch.sinc((at[:, None] - torch.arange(window)) * (rate / hop))
+        distance = (at[:, None] - torch.arange(window)) * (rate / hop)
+        return torch.sinc(distance) if rate == hop else _raised_cosine(distance)
+
+
+def _raised_cosine(x: Tensor) -> Tensor:
+    """Band-limited kernel at x samples, any shape: flat up to 1 - roll-off of half the rate, 0 from 1 + roll-off on.
+
+    A sinc's tails, cut, would let loud frames be heard in quiet ones some windows away.
+    """
+    below = 1 - (2 * _ROLL_OFF * x).square()  # nothing at the kernel's two removable poles
+    at_poles = math.pi / 4 * torch.sinc(torch.tensor(0.5 / _ROLL_OFF, dtype=x.dtype))
+    return torch.where(below.abs() < 1e-9, at_poles, torch.sinc(x) * torch.cos(math.pi * _ROLL_OFF * x) / below)
 
 
 def smooth(n: int) -> int:

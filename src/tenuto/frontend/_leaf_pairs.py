@@ -22,13 +22,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tenuto.frontend._leaf_bands import smooth
-from tenuto.frontend._leaf_weights import Pairs, multiply, pair_weights, undo_product
+from tenuto.frontend._leaf_rates import STRONG_FADE, Bank, Fade
+from tenuto.frontend._leaf_weights import FAR_CYCLES, Pairs, multiply, pair_weights, undo_product
 from tenuto.frontend._products import packed, product, rough_products
 from tenuto.frontend._remembered import Remember, made
 
 _SEGMENT_OVER_WINDOW = 2.15  # two windows less one sample count; the rest is for the taper
-_CYCLES = 13.0  # a window: how far apart pairs may lie
-_HEARD_CYCLES = 3.0  # how far apart those that parameters hear of
+_HEARD_CYCLES = 3.0  # a window: how far apart pairs lie that parameters hear of, and those above all side lobes
 _BLOCK_BYTES = 2**22  # of pairs that are held at once
 _BLOCKS_A_RUN = 3  # whose segments are transformed at once: 1 MB of 800 samples
 
@@ -58,24 +58,22 @@ class Frames(NamedTuple):
 def pair_energies(
     samples: Tensor,
     taper: Tensor,
-    centers: Tensor,
-    filters: Tensor,
-    windows: Tensor,
+    bank: Bank,
+    places: list[int],
+    fades: Sequence[Fade],
     hop: int,
     n_frames: int,
     remember: Remember = made,
 ) -> Tensor:
     """What pairs say that are not within a filter's near share: samples as LinedUp has them -> (batch, band, frame).
 
-    Complex filters (band, window) and real windows (band, window), both symmetric round their middle (window odd), in
-    float64. Parameters hear of the first differences only: the others are some hundredths of what these say.
+    Bands are the filters of the bank at these places, symmetric round their middle (window odd). Parameters hear of
+    the first differences only: the others are some hundredths of what these say.
     """
-    size, window = taper.shape[0], windows.shape[1]
-    n_differences, n_heard = (round(cycles * size / window) for cycles in (_CYCLES, _HEARD_CYCLES))
-    heard = Pairs(-((n_differences + 1) // 2), size // 2, 0, n_heard)
-    others = heard._replace(first_difference=n_heard + 1, last_difference=n_differences)
+    size, window = taper.shape[0], bank.windows.shape[1]
+    heard, others = remember(("which", size), partial(_which_pairs, bank, places, fades, size))
     dtypes = samples.dtype, torch.bfloat16 if rough_products(samples) else samples.dtype
-    make = partial(pair_weights, centers, filters, windows, size, (heard, others), dtypes)
+    make = partial(pair_weights, bank, places, fades, size, (heard, others), dtypes)
     if torch.is_grad_enabled():
         weights = make()
     else:
@@ -87,6 +85,19 @@ def pair_energies(
     frames = Frames(hop, n_frames, heard, others)
     energies: Tensor = _Pairs.apply(padded, taper.to(samples.dtype), *weights, frames)
     return energies.mT
+
+
+def _which_pairs(bank: Bank, places: list[int], fades: Sequence[Fade], size: int) -> tuple[Pairs, Pairs]:
+    """Pairs that parameters hear of, and the others: wider apart, up to where strong side lobes end."""
+    bins_a_cycle = size / bank.windows.shape[1]
+    n_differences, n_heard = math.ceil(FAR_CYCLES[1] * bins_a_cycle) - 1, round(_HEARD_CYCLES * bins_a_cycle)
+    heard = Pairs(-((n_differences + 1) // 2), size // 2, 0, n_heard)
+    centers = bank.centers.tolist()
+    strong = [centers[place] for place, fade in zip(places, fades, strict=True) if fade == STRONG_FADE]
+    highest = max(strong, default=0.0) * size / (2 * math.pi)
+    step = size // 32  # so that few tables are made while parameters move
+    last = min(math.ceil((highest + STRONG_FADE.start * bins_a_cycle) / step) * step, heard.last)
+    return heard, heard._replace(last=last, first_difference=n_heard + 1, last_difference=n_differences)
 
 
 class _Pairs(torch.autograd.Function):
@@ -168,7 +179,8 @@ def _segments(samples: Tensor, rows: slice, taper: Tensor, frames: Frames) -> Te
 
 def _bins(spectrum: Tensor, frames: Frames) -> tuple[Tensor, Tensor]:
     """Bins 0 .. K/2 (row, bin) -> real and imaginary parts of all bins that pairs reach, mirrored at both ends."""
-    first, last, half = frames.heard.first, frames.others.last + frames.others.last_difference, spectrum.shape[1] - 1
+    first, half = frames.heard.first, spectrum.shape[1] - 1
+    last = max(which.last + which.last_difference for which in (frames.heard, frames.others))
     inner = spectrum[:, max(first, 0) : min(last, half) + 1]
     left = spectrum[:, 1 : 1 + max(-first, 0)].flip(1)
     right = spectrum[:, half - max(last - half, 0) : half].flip(1)

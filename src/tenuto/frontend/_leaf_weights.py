@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from tenuto.frontend._leaf_rates import near_share
+from tenuto.frontend._leaf_rates import Bank, Fade, fall, near_share
 
+# Pairs further apart than this many cycles a window begin to fade, and end. A sharp end would ring.
+FAR_CYCLES = (16.7, 20.4)
 _BLOCK_BYTES = 2**20  # of weights that are worked on at once
 
 
@@ -36,22 +39,23 @@ class Pairs(NamedTuple):
 
 
 def pair_weights(
-    centers: Tensor,
-    filters: Tensor,
-    windows: Tensor,
+    bank: Bank,
+    places: list[int],
+    fades: Sequence[Fade],
     size: int,
     which: tuple[Pairs, Pairs],
     dtypes: tuple[torch.dtype, torch.dtype],
 ) -> tuple[Tensor, Tensor]:
     """Weights (band, difference x first bin) of the pairs that parameters hear of, and of the others.
 
-    centers (band,), filters and windows (band, window) in float64; less the weights of pairs in filters' near shares.
+    Less the weights of pairs in filters' near shares. Bands are the filters of the bank at these places.
     """
+    centers, filters, windows = bank.centers[places], bank.filters[places], bank.windows[places]
     response = torch.fft.hfft(filters[:, filters.shape[1] // 2 :], n=size)  # (band, K), real: filters are symmetric
     with torch.no_grad():
         theta = torch.arange(size, device=windows.device).to(dtypes[0]) * (2 * math.pi / size) + math.pi
         theta = torch.remainder(theta - centers.to(dtypes[0])[:, None], 2 * math.pi) - math.pi
-        share = near_share(theta, windows.shape[1])
+        share = near_share(theta, fades, windows.shape[1])
     near, response = (response * share).to(dtypes[0]), response.to(dtypes[0])
     heard = _weights(response, near, windows, which[0], dtypes[0])
     with torch.no_grad():
@@ -82,7 +86,8 @@ def _tables(window: int, size: int, which: Pairs) -> tuple[Tensor, Tensor]:
         counts = inside - 0.5 * ((middle == 0) | (middle == size)).double()  # where a pair is its own mirror image
         # the segment begins K/2 before the window's middle, which turns every second bin's sign
         signs = torch.where(d % 2 == 0, 1, -1) * torch.where(d == 0, 1, 2)
-        return torch.cos((n[:, None] * d % size).double() * (2 * math.pi / size)) * (signs / size**2), counts
+        factors = signs * fall(d * (window / size), *FAR_CYCLES) / size**2
+        return torch.cos((n[:, None] * d % size).double() * (2 * math.pi / size)) * factors, counts
 
 
 def _both_sides(response: Tensor, which: Pairs) -> tuple[Tensor, Tensor]:

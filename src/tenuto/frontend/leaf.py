@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from functools import lru_cache, partial
 from threading import get_ident
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tenuto.errors import UsageError
-from tenuto.frontend import _leaf_bands, _leaf_pairs, _leaf_rates
+from tenuto.frontend._leaf_bands import band_energies
+from tenuto.frontend._leaf_pairs import pair_energies, taper
+from tenuto.frontend._leaf_rates import Bank, ways_and_rates
 from tenuto.frontend._remembered import Remember, Remembered
 from tenuto.frontend.convolution import Alignment, LinedUp, direct_energies, line_up, pool, squared_modulus, with_ends
 from tenuto.frontend.filterbanks import Filterbank
@@ -27,11 +29,6 @@ from tenuto.frontend.impulse_responses import (
 from tenuto.frontend.lengths import in_graph_without_gradients, is_exporting, n_frames
 
 Method = Literal["fft", "direct"]
-
-# A filter whose sigma is up to this share of the window is below 1e-4 of its peak where the window ends.
-_SHORT = 0.11
-# A learned window as short as this, as a share of its half, is no low-pass that pairs of near bins could do for.
-_SHORT_POOLING = 0.15
 
 
 class Leaf(Filterbank):
@@ -80,7 +77,7 @@ class Leaf(Filterbank):
         self.sigma = nn.Parameter(sigmas.float().clamp(low, high))
         self.pooling_width = nn.Parameter(torch.full((n_filters,), 0.4))
         self._remembered = Remembered()
-        self.register_buffer("taper", _leaf_pairs.taper(window_length), persistent=False)
+        self.register_buffer("taper", taper(window_length), persistent=False)
 
     def _sigma_bounds(self) -> tuple[float, float]:
         """Widths at half maximum from half the circle, pi radians, to one bin of the window, 2 pi / window."""
@@ -110,50 +107,39 @@ class Leaf(Filterbank):
         centers, sigmas, widths = (values.to(exact) for values in self.constrained())
         remember = self._remembered.of(centers, sigmas, widths)
         make = partial(self._filters, centers, sigmas, widths, waveforms.dtype)
-        (filters, windows), (rough_filters, rough_windows) = remember(("filters", waveforms.dtype), make)
+        bank, (filters, windows) = remember(("filters", waveforms.dtype), make)
         if self.method == "direct":
-            return direct_energies(lined, rough_filters, rough_windows, self.hop_length)
-        whole = self._whole_windows(lined, centers, sigmas, widths, filters, windows, remember)
-        return with_ends(whole, lined, rough_filters, rough_windows, self.hop_length)
+            return direct_energies(lined, filters, windows, self.hop_length)
+        return with_ends(self._whole_windows(lined, bank, remember), lined, filters, windows, self.hop_length)
 
     def _filters(
         self, centers: Tensor, sigmas: Tensor, widths: Tensor, dtype: torch.dtype
-    ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    ) -> tuple[Bank, tuple[Tensor, Tensor]]:
         """Filters and windows (band, window), in the precision of the parameters and rounded."""
         filters = gabor(centers, sigmas, self.window_length)
         windows = gaussian_lowpass(widths, self.window_length)
-        return (filters, windows), (filters.to(torch.promote_types(dtype, torch.complex32)), windows.to(dtype))
+        rounded = filters.to(torch.promote_types(dtype, torch.complex32)), windows.to(dtype)
+        return Bank(centers, sigmas, widths, filters, windows), rounded
 
-    def _whole_windows(
-        self,
-        lined: LinedUp,
-        centers: Tensor,
-        sigmas: Tensor,
-        widths: Tensor,
-        filters: Tensor,
-        windows: Tensor,
-        remember: Remember,
-    ) -> Tensor:
+    def _whole_windows(self, lined: LinedUp, bank: Bank, remember: Remember) -> Tensor:
         """Energies (batch, band, frame), right where a frame's window lies within the clip."""
         hop, n_frames = self.hop_length, lined.n_frames
-        ways = _ways(sigmas.tolist(), widths.tolist(), self.window_length)
+        ways, rates = remember("ways", partial(ways_and_rates, bank, hop))
         parts = []
         if index := ways.long + ways.short:
-            rates = _rates(sigmas.tolist(), widths.tolist(), self.window_length, hop, ways)
-            of_bands = centers[index], sigmas[index], widths[index], windows[index]
-            parts.append(_leaf_bands.band_energies(lined.samples, *of_bands, rates, hop, n_frames, remember))
+            parts.append(band_energies(lined.samples, bank, index, rates, hop, n_frames, remember))
         if index := ways.long:
-            of_filters = centers[index], filters[index], windows[index]
-            far = _leaf_pairs.pair_energies(lined.samples, self.taper, *of_filters, hop, n_frames, remember)
+            fades = [rate.fade for rate in rates[: len(index)]]
+            far = pair_energies(lined.samples, self.taper, bank, index, fades, hop, n_frames, remember)
             parts[0] = parts[0] + F.pad(far, (0, 0, 0, len(ways.short)))
         if index := ways.direct:
-            samples = lined.samples.to(filters.real.dtype)
-            parts.append(pool(squared_modulus(samples, filters[index]), windows[index], hop).to(lined.samples))
+            filters, samples = bank.filters[index], lined.samples.to(bank.windows.dtype)
+            parts.append(pool(squared_modulus(samples, filters), bank.windows[index], hop).to(lined.samples))
         energies = torch.cat(parts, 1) if len(parts) > 1 else parts[0]
         order = [*ways.long, *ways.short, *ways.direct]
         if order == sorted(order):  # as they start
             return energies
-        return energies.index_select(1, torch.tensor(order, device=sigmas.device).argsort())
+        return energies.index_select(1, torch.tensor(order, device=energies.device).argsort())
 
 
 @torch.library.custom_op(
@@ -194,32 +180,6 @@ def _bank(
     """
     start: dict[str, Any] = {"f_min": 0.0, "f_max": sample_rate / 2, "start": "analytic", "alignment": alignment}
     return Leaf(n_filters, sample_rate, window_length, hop_length, **start).to(device)
-
-
-class _Ways(NamedTuple):
-    """Which filters (their places in the bank) go which way."""
-
-    short: list[int]
-    long: list[int]
-    direct: list[int]
-
-
-def _ways(sigmas: list[float], widths: list[float], window_length: int) -> _Ways:
-    ways = _Ways([], [], [])
-    for i, (sigma, width) in enumerate(zip(sigmas, widths, strict=True)):
-        if sigma <= _SHORT * window_length:
-            ways.short.append(i)
-        else:
-            (ways.direct if width < _SHORT_POOLING else ways.long).append(i)
-    return ways
-
-
-def _rates(
-    sigmas: list[float], widths: list[float], window_length: int, hop: int, ways: _Ways
-) -> list[_leaf_rates.Rate]:
-    half = 0.5 * (window_length - 1)
-    short = [_leaf_rates.short_rate(sigmas[i], widths[i] * half, hop) for i in ways.short]
-    return [_leaf_rates.long_rate(window_length, hop)] * len(ways.long) + short
 
 
 def check_window(window_length: int, odd: bool, way_out: str) -> None:
