@@ -43,8 +43,9 @@ class Leaf(Filterbank):
     alignment: "published" spreads frames evenly between the ends of the clip (frame k at (k + 1/2) hop_length
     for clips of whole hops), "centred" puts frame k at sample k x hop_length, as MelSpectrogram does.
     method: "direct" convolves at full rate; "fft" computes the same function, within 1e-3 of each band's norm
-    (of 516 recordings one has a band that is 1.05e-3 off), many times faster: short filters in sub-bands
-    (`_leaf_bands`), long ones by pairs of bins (`_leaf_pairs`), the frames that reach beyond the clip directly.
+    (8.2e-4 in the worst band of 516 recordings; 2e-3 where a clip has nothing below 5 kHz, in low bands that hear but
+    side lobes), many times faster: short filters in sub-bands (`_leaf_bands`), long ones by pairs of bins too
+    (`_leaf_pairs`), the frames that reach beyond the clip directly.
 
     Raises UsageError for a band above half the sample rate, more filters than the published start resolves, a
     window of less than 3 samples, or an even one with method "fft".
