@@ -58,7 +58,7 @@ def floors(n_filters: int, batch: int) -> dict[str, interleaved.Call]:
     window = layer.window_length
     bank, _ = layer._filters(*layer.constrained(), torch.float32)
     ways, rates = ways_and_rates(bank, hop)
-    segments = _leaf_bands._grid(hop, window, n_frames + 2 * -(-window // (4 * hop)) + -(-window // hop) - 1).segments
+    segments = _leaf_bands._tail_and_grid(hop, window, n_frames)[1].segments
     bands = [
         torch.randn(
             sum(rate.samples == samples for rate in rates),

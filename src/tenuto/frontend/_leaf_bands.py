@@ -46,8 +46,7 @@ def band_energies(
     samples (batch, samples) as LinedUp has them; bands are the filters of the bank at these places, of these rates.
     """
     window = bank.windows.shape[1]
-    tail = -(-window // (4 * hop))  # frames on both sides where a band-limited window has not died away
-    grid = _grid(hop, window, n_frames + 2 * tail + -(-window // hop) - 1)  # hops that windows reach
+    tail, grid = _tail_and_grid(hop, window, n_frames)
     # frame k's window begins at sample (k + tail) hop behind the first segment's margin
     before = (tail + grid.segments.margin) * hop - (window - 1) // 2
     n_mirrored = max(rate.samples for rate in rates) * grid.segments.n_hops // 2
@@ -103,6 +102,12 @@ class _Grid(NamedTuple):
     @property
     def n_fft(self) -> int:
         return self.segments.n_hops * self.hop
+
+
+def _tail_and_grid(hop: int, window: int, n_frames: int) -> tuple[int, _Grid]:
+    """Frames on both sides where a band-limited window has not died away; segments of all hops that windows reach."""
+    tail = -(-window // (4 * hop))
+    return tail, _grid(hop, window, n_frames + 2 * tail + -(-window // hop) - 1)
 
 
 @lru_cache(maxsize=256)

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tenuto.frontend._leaf_bands import smooth
-from tenuto.frontend._leaf_rates import STRONG_FADE, Bank, Fade
+from tenuto.frontend._leaf_rates import STRONG_FADE, Bank, Fade, fall
 from tenuto.frontend._leaf_weights import FAR_CYCLES, Pairs, multiply, pair_weights, undo_product
 from tenuto.frontend._products import packed, product, rough_products
 from tenuto.frontend._remembered import Remember, made
@@ -42,8 +42,7 @@ def taper(window: int) -> Tensor:
     """Weights (segment,), float64: one on the 2 window - 1 samples that matter, falling to zero at both ends."""
     size = segment_length(window)
     distance = (torch.arange(size, dtype=torch.float64) - size // 2).abs()
-    fall = ((distance - (window - 1)) / (size // 2 - (window - 1))).clamp(0, 1)
-    return torch.cos(fall * (math.pi / 2)).square()
+    return fall(distance, window - 1, size // 2)
 
 
 class Frames(NamedTuple):

@@ -50,9 +50,7 @@ class Fade(NamedTuple):
 STRONG_FADE = Fade(11.0, 30.0)  # of long filters with strong ends, thus strong side lobes
 _WEAK_FADE = Fade(8.0, 15.0)  # of the other long ones
 _NO_FADE = Fade(1e6, 2e6)  # of short ones
-
-
-_QUICK = sorted({factor << n for factor in (2, 3, 5) for n in range(20)})  # to transform
+_QUICK = sorted({factor << n for factor in (2, 3, 5) for n in range(20)})  # rates that are quick to transform
 
 
 class Rate(NamedTuple):
