@@ -59,7 +59,7 @@ def band_energies(
         make = partial(_parameters, bank, *of_rate, grid, _resampling(window, hop, rate, tail), between)
         key = ("bands", rate, grid.segments.n_hops, grid.n_coarse, samples.dtype)
         first, responses, pooling = remember(key, make)
-        bands = Bands([k + n_mirrored for k in first], rate, n_frames, grid.segments)
+        bands = Bands(first + n_mirrored, rate, n_frames, grid.segments)
         energies.append(filtered_energies(spectrum, responses, pooling, bands))
         order += index
     back = torch.tensor(order, device=samples.device).argsort()
@@ -74,7 +74,7 @@ def _parameters(
     grid: _Grid,
     resampling: Tensor,
     between: Tensor,
-) -> tuple[list[int], Tensor, Windows]:
+) -> tuple[Tensor, Tensor, Windows]:
     """First bins of bands, their responses, their windows at the rate: what depends on parameters alone."""
     centers, sigmas, widths, windows = (of[places] for of in (bank.centers, bank.sigmas, bank.widths, bank.windows))
     first, points = _responses(centers, sigmas, windows.shape[1], fades, rate, grid, between.dtype)
@@ -150,7 +150,7 @@ def _responses(
     rate: int,
     grid: _Grid,
     dtype: torch.dtype,
-) -> tuple[list[int], Tensor]:
+) -> tuple[Tensor, Tensor]:
     """First bin of each band, and points of responses (band, n_coarse x rate + taps - 1): Gaussians cut to `window`.
 
     Points lie n_hops / n_coarse bins apart, and begin some before the first bin, for the interpolation.
@@ -162,7 +162,7 @@ def _responses(
     place, *waves = (table.to(offset.device) for table in tables)
     scale = near_share(place + offset.detach()[:, None], fades, window).mul_(n_low / grid.n_fft)
     points: Tensor = _Points.apply(offset, sigmas.to(dtype), *waves, scale)
-    return (middle.to(torch.int64) - n_low // 2).tolist(), points
+    return middle.to(torch.int64) - n_low // 2, points
 
 
 class _Points(torch.autograd.Function):

@@ -6,6 +6,7 @@ and real and imaginary parts lie by turns, as transforms have them, so that real
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import torch
@@ -31,7 +32,7 @@ class Segments(NamedTuple):
 class Bands(NamedTuple):
     """Where bands begin in the spectrum, their samples a hop, and how many frames are wanted."""
 
-    first: list[int]
+    first: Tensor  # (band,) int64
     rate: int
     n_frames: int
     segments: Segments
@@ -93,8 +94,8 @@ class _Filtered(torch.autograd.Function):
         spectrum, responses, windows, slopes, _, bands = inputs
         pooling = [windows, slopes] if ctx.needs_input_grad[4] else [windows]
         keeps = any(ctx.needs_input_grad) and responses.nbytes * spectrum.shape[0] <= _KEPT_BYTES
-        kept: list[Tensor] = []
-        pooled = _energies(spectrum, responses, pooling, bands, kept if keeps else None)
+        kept = _rooms(spectrum, bands) if keeps else []
+        pooled = _energies(spectrum, responses, pooling, bands, kept)
         ctx.bands = bands
         ctx.save_for_backward(spectrum, responses, windows, pooled[-1], *kept)
         return pooled[0]
@@ -121,22 +122,30 @@ class _Filtered(torch.autograd.Function):
 
 
 def _energies(
-    spectrum: Tensor, responses: Tensor, pooling: list[Tensor], bands: Bands, kept: list[Tensor] | None
+    spectrum: Tensor, responses: Tensor, pooling: list[Tensor], bands: Bands, kept: list[Tensor]
 ) -> list[Tensor]:
-    """Energies (band, batch, frame) under each of `pooling`, values twice; bands in time go to `kept`."""
+    """Energies (band, batch, frame) under each of `pooling`, values twice; bands in time go to `kept`, if any."""
     n_clips, windows = spectrum.shape[0] // bands.segments.n_segments, torch.cat(pooling, 1)
     pooled = [responses.new_empty(responses.shape[0], n_clips, bands.n_frames) for _ in pooling]
-    for clips, rows, block in _blocks(spectrum, bands):
-        low = torch.fft.ifft(_filter(spectrum[rows], responses[block], bands.first[block]))
+    for i, (clips, rows, block) in enumerate(_blocks(spectrum, bands)):
+        filtered = _filter(spectrum[rows], responses[block], bands.first[block])
+        low = torch.fft.ifft(filtered, out=kept[i]) if kept else torch.fft.ifft(filtered)
         _pool(low, windows[block], bands, [each[block, clips] for each in pooled])
-        if kept is not None:
-            kept.append(low)
     return pooled
+
+
+def _rooms(spectrum: Tensor, bands: Bands) -> list[Tensor]:
+    """Memory for bands in time, a block each, in one piece: many small ones would be given back and had anew."""
+    n_low = bands.n_parts // 2
+    shapes = [(len(bands.first[block]), len(spectrum[rows]), n_low) for _, rows, block in _blocks(spectrum, bands)]
+    room = spectrum.new_empty(len(bands.first), spectrum.shape[0], n_low)
+    pieces = room.view(-1).split([math.prod(shape) for shape in shapes])
+    return [piece.view(shape) for piece, shape in zip(pieces, shapes, strict=True)]
 
 
 def _blocks(spectrum: Tensor, bands: Bands) -> list[tuple[slice, slice, slice]]:
     """Which clips, rows of the spectrum and bands to take at once."""
-    n_segments, n_bands = bands.segments.n_segments, len(bands.first)
+    n_segments, n_bands = bands.segments.n_segments, bands.first.shape[0]
     n_batch = spectrum.shape[0] // n_segments
     n_together = max(1, _BLOCK_BYTES // (n_segments * bands.n_parts * spectrum.element_size() // 2))
     n_clips = min(n_batch, n_together)
@@ -157,34 +166,32 @@ def _parts(values: Tensor) -> Tensor:
     return torch.view_as_real(values).flatten(-2)
 
 
-def _cuts(spectrum: Tensor, n_parts: int, first: list[int]) -> list[Tensor]:
-    """Spectrum (row, bin) -> parts of the bands (row, n_parts), views."""
-    parts = _parts(spectrum)
-    return [parts[:, 2 * k : 2 * k + n_parts] for k in first]
+def _complex(parts: Tensor) -> Tensor:
+    """The other way, a view."""
+    return torch.view_as_complex(parts.unflatten(-1, (-1, 2)))
 
 
-def _filter(spectrum: Tensor, responses: Tensor, first: list[int]) -> Tensor:
+def _cuts(spectrum: Tensor, n_parts: int, first: Tensor) -> Tensor:
+    """Spectrum (row, bin) -> parts of the bands (band, row, n_parts), cut out in one operation."""
+    return _parts(spectrum).unfold(1, n_parts, 2).transpose(0, 1).index_select(0, first)
+
+
+def _filter(spectrum: Tensor, responses: Tensor, first: Tensor) -> Tensor:
     """Spectrum (row, bin), responses, each twice (band, low bin x 2) -> bands (band, row, low bin)."""
-    n_parts = responses.shape[1]
-    bands = spectrum.new_empty(len(first), spectrum.shape[0], n_parts // 2)
-    for cut, response, band in zip(_cuts(spectrum, n_parts, first), responses, _parts(bands), strict=True):
-        torch.mul(cut, response, out=band)
-    return bands
+    return _complex(_cuts(spectrum, responses.shape[1], first).mul_(responses[:, None]))
 
 
-def _unfilter(to_bands: Tensor, responses: Tensor, first: list[int], to_spectrum: Tensor) -> None:
-    """Adds to to_spectrum (row, bin) what to_bands (band, row, low bin) say."""
-    cuts = _cuts(to_spectrum, responses.shape[1], first)
-    for cut, response, to_band in zip(cuts, responses, _parts(to_bands), strict=True):
-        cut.addcmul_(to_band, response)
+def _unfilter(to_bands: Tensor, responses: Tensor, first: Tensor, to_spectrum: Tensor) -> None:
+    """Adds to to_spectrum (row, bin) what to_bands (band, row, low bin) say; bands overlap."""
+    n_parts, to_parts = responses.shape[1], _parts(to_spectrum)
+    for k, response, to_band in zip(first.tolist(), responses, _parts(to_bands), strict=True):
+        to_parts[:, 2 * k : 2 * k + n_parts].addcmul_(to_band, response)
 
 
-def _products(to_bands: Tensor, spectrum: Tensor, first: list[int]) -> Tensor:
+def _products(to_bands: Tensor, spectrum: Tensor, first: Tensor) -> Tensor:
     """to_bands (band, row, low bin), which are overwritten -> of responses (band, low bin x part)."""
     parts = _parts(to_bands)
-    for to_band, cut in zip(parts, _cuts(spectrum, parts.shape[2], first), strict=True):
-        to_band.mul_(cut)
-    return parts.sum(1)
+    return parts.mul_(_cuts(spectrum, parts.shape[2], first)).sum(1)
 
 
 def _squares(low: Tensor, rate: int) -> Tensor:
