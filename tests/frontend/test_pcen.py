@@ -37,6 +37,25 @@ def test_any_coefficient_smooths(coefficient: float) -> None:
     assert_close(smooth(x, s, x[..., 0]), torch.stack(expected, -1), "float64")
 
 
+@pytest.mark.parametrize("n_frames", [1, 9, 16, 17, 100, 161])
+@pytest.mark.parametrize("starts", ["with the first frame", "with what was before"])
+def test_gradients_of_the_recursion_are_those_of_the_loop(n_frames: int, starts: str) -> None:
+    x, s, before = energies(3, n_frames, 2).requires_grad_(), torch.tensor([0.0, 0.04, 1.0]).double(), torch.rand(2, 3)
+    start = before.double().requires_grad_() if starts == "with what was before" else None
+    inputs = [each for each in (x, s.requires_grad_(), start) if each is not None]
+    mean, expected = x[..., 0] if start is None else start, []
+    for k in range(n_frames):
+        mean = (1 - s) * mean + s * x[..., k]
+        expected.append(mean)
+    asked = torch.rand_like(x)
+    for found, wanted in zip(
+        torch.autograd.grad((smooth(x, s, start, 0.5) * asked).sum(), inputs),
+        torch.autograd.grad(((torch.stack(expected, -1) + 0.5) * asked).sum(), inputs),
+        strict=True,
+    ):
+        assert_close(found, wanted, "float64")
+
+
 def test_each_band_has_its_own_parameters() -> None:
     layer, x = PCEN(3).double(), energies(3, 50)
     with torch.no_grad():

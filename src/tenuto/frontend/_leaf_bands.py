@@ -14,20 +14,18 @@ pairs of frequencies say that do not both lie within it is left to `_leaf_pairs`
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tenuto.frontend._leaf_filtering import Bands, Segments, Windows, filtered_energies, stretched
-from tenuto.frontend._leaf_rates import Bank, Fade, Rate, near_share
+from tenuto.frontend._leaf_filtering import Bands, Segments, filtered_energies
+from tenuto.frontend._leaf_rates import Bank, Rate
+from tenuto.frontend._leaf_responses import Bins, of_rates, responses
 from tenuto.frontend._remembered import Remember, made
 
-_TAPS = 12  # of the interpolation between coarse points of a response, which errs by 1e-6
-_KAISER_BETA = 12.5
 _ROLL_OFF = 0.4  # of windows at a band's rate
 _SEGMENT_WINDOWS = 64  # the longest segments
 
@@ -45,51 +43,50 @@ def band_energies(
 
     samples (batch, samples) as LinedUp has them; bands are the filters of the bank at these places, of these rates.
     """
-    window = bank.windows.shape[1]
+    window, device = bank.windows.shape[1], samples.device
     tail, grid = _tail_and_grid(hop, window, n_frames)
     # frame k's window begins at sample (k + tail) hop behind the first segment's margin
     before = (tail + grid.segments.margin) * hop - (window - 1) // 2
-    n_mirrored = max(rate.samples for rate in rates) * grid.segments.n_hops // 2
+    order = sorted(range(len(rates)), key=lambda i: rates[i].samples)
+    in_order = torch.tensor([places[i] for i in order], device=device), [rates[i] for i in order]
+    make = partial(_parameters, bank, *in_order, grid, tail, samples.dtype)
+    firsts, (of_bins, of_windows, widths) = remember(("bands", grid, tail, samples.dtype), make)
+    n_mirrored = rates[order[-1]].samples * grid.segments.n_hops // 2
     spectrum = _spectra(samples, before, grid, n_mirrored)
-    between = _interpolation(grid.segments.n_hops // grid.n_coarse).to(samples)
-    order, energies = [], []
-    for rate in sorted({each.samples for each in rates}):
-        index = [i for i, each in enumerate(rates) if each.samples == rate]
-        of_rate = [places[i] for i in index], [rates[i].fade for i in index], rate
-        make = partial(_parameters, bank, *of_rate, grid, _resampling(window, hop, rate, tail), between)
-        key = ("bands", rate, grid.segments.n_hops, grid.n_coarse, samples.dtype)
-        first, responses, pooling = remember(key, make)
-        bands = Bands(first + n_mirrored, rate, n_frames, grid.segments)
-        energies.append(filtered_energies(spectrum, responses, pooling, bands))
-        order += index
-    back = torch.tensor(order, device=samples.device).argsort()
-    return torch.cat(energies).index_select(0, back).transpose(0, 1)
+    segments = grid.segments
+    bands = [Bands(first + n_mirrored, rate, n_frames, segments) for rate, first in firsts]
+    back = torch.tensor(order, device=device).argsort()
+    return filtered_energies(spectrum, of_bins, of_windows, widths, bands).index_select(0, back).transpose(0, 1)
 
 
 def _parameters(
-    bank: Bank,
-    places: list[int],
-    fades: Sequence[Fade],
-    rate: int,
-    grid: _Grid,
-    resampling: Tensor,
-    between: Tensor,
-) -> tuple[Tensor, Tensor, Windows]:
-    """First bins of bands, their responses, their windows at the rate: what depends on parameters alone."""
-    centers, sigmas, widths, windows = (of[places] for of in (bank.centers, bank.sigmas, bank.widths, bank.windows))
-    first, points = _responses(centers, sigmas, windows.shape[1], fades, rate, grid, between.dtype)
-    pooling = _low_windows(windows, widths, resampling, rate, between.dtype)
-    return first, stretched(points, between), pooling
+    bank: Bank, places: Tensor, rates: list[Rate], grid: _Grid, tail: int, dtype: torch.dtype
+) -> tuple[list[tuple[int, Tensor]], tuple[tuple[Tensor, ...], list[Tensor], Tensor]]:
+    """What depends on parameters alone: rates in samples a hop and first bins; responses, windows, widths.
+
+    Rates in ascending order.
+    """
+    centers, sigmas, widths, windows = (
+        of.index_select(0, places) for of in (bank.centers, bank.sigmas, bank.widths, bank.windows)
+    )
+    n_hops, window, runs = grid.segments.n_hops, windows.shape[1], of_rates(rates)
+    middle, of_bins = responses(centers, sigmas, window, rates, Bins(grid.hop, n_hops, grid.n_coarse), dtype)
+    both = _windows_and_slopes(windows.detach(), widths.detach())
+    of_windows = [_at_rate(both[rows], _resampling(window, grid.hop, rate, tail), rate, dtype) for rate, rows in runs]
+    firsts = [(rate, middle[rows] - n_hops * rate // 2) for rate, rows in runs]
+    return firsts, (of_bins, of_windows, widths.to(dtype))
 
 
-def _low_windows(windows: Tensor, widths: Tensor, resampling: Tensor, rate: int, dtype: torch.dtype) -> Windows:
-    """Gaussian windows (band, window) of widths (band,), shares of half of it, at a band's rate, each value twice."""
+def _windows_and_slopes(windows: Tensor, widths: Tensor) -> Tensor:
+    """Gaussian windows (band, window) of widths (band,), shares of half of it -> with slopes (band, 2, window)."""
     place = torch.linspace(-1, 1, windows.shape[1], dtype=windows.dtype, device=windows.device)
-    with torch.no_grad():
-        slopes = windows * (place / widths[:, None]).square() / widths[:, None]
-        both = torch.cat([windows, slopes]) @ resampling.to(windows).T
-    values, slopes = both.to(dtype).view(2, windows.shape[0], -1, rate).repeat_interleave(2, 3)
-    return Windows(values, slopes, widths.to(dtype))
+    return torch.stack([windows, windows * (place / widths[:, None]).square() / widths[:, None]], 1)
+
+
+def _at_rate(windows: Tensor, resampling: Tensor, rate: int, dtype: torch.dtype) -> Tensor:
+    """windows (band, 2, window) -> at a band's rate, each value twice (band, 2, hop, 2 x sample)."""
+    resampled = (windows @ resampling.to(windows).T).to(dtype)
+    return resampled.view(*resampled.shape[:2], -1, rate).repeat_interleave(2, 3)
 
 
 class _Grid(NamedTuple):
@@ -140,77 +137,6 @@ def _spectra(samples: Tensor, before: int, grid: _Grid, n_mirrored: int) -> Tens
     half = torch.fft.rfft(segments).to(torch.complex64 if samples.dtype == torch.float32 else torch.complex128)
     left, right = half[:, 1 : n_mirrored + 1].flip(1), half[:, n_fft // 2 - n_mirrored : n_fft // 2].flip(1)
     return torch.cat([left.conj(), half, right.conj()], 1)
-
-
-def _responses(
-    centers: Tensor,
-    sigmas: Tensor,
-    window: int,
-    fades: Sequence[Fade],
-    rate: int,
-    grid: _Grid,
-    dtype: torch.dtype,
-) -> tuple[Tensor, Tensor]:
-    """First bin of each band, and points of responses (band, n_coarse x rate + taps - 1): Gaussians cut to `window`.
-
-    Points lie n_hops / n_coarse bins apart, and begin some before the first bin, for the interpolation.
-    """
-    n_low, bin_width = grid.segments.n_hops * rate, 2 * math.pi / grid.n_fft
-    middle = torch.round(centers.detach() / bin_width)
-    offset = (middle * bin_width - centers).to(dtype)  # of the middle bin from the centre
-    tables = _waves(window // 2 + 1, rate * grid.n_coarse, grid.n_coarse * grid.hop, dtype)
-    place, *waves = (table.to(offset.device) for table in tables)
-    scale = near_share(place + offset.detach()[:, None], fades, window).mul_(n_low / grid.n_fft)
-    points: Tensor = _Points.apply(offset, sigmas.to(dtype), *waves, scale)
-    return middle.to(torch.int64) - n_low // 2, points
-
-
-class _Points(torch.autograd.Function):
-    """Offsets and sigmas (band,), cosines and sines (tap, point), scale (band, point) -> responses (band, point).
-
-    That of the Gaussian of area one, cut to its taps, at the points' frequencies plus the offset; sums over both sides.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, offsets: Tensor, sigmas: Tensor, cosines: Tensor, sines: Tensor, scale: Tensor) -> Tensor:
-        t = torch.arange(cosines.shape[0], device=sigmas.device, dtype=sigmas.dtype)
-        taps = torch.exp(-0.5 * (t / sigmas[:, None]).square()).mul_(2 / (math.sqrt(2 * math.pi) * sigmas[:, None]))
-        taps[:, 0] /= 2
-        phases = offsets[:, None] * t
-        even, odd = taps * phases.cos(), taps * phases.sin()
-        ctx.save_for_backward(sigmas, t, even, odd, cosines, sines, scale)
-        return torch.addmm(even @ cosines, odd, sines, alpha=-1).mul_(scale)
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        sigmas, t, even, odd, cosines, sines, scale = ctx.saved_tensors
-        to_points = gradients[0] * scale
-        to_even, to_odd = to_points @ cosines.T, to_points @ sines.T
-        to_offsets = -(odd * to_even).addcmul_(even, to_odd) @ t
-        by_tap = (even * to_even).addcmul_(odd, to_odd, value=-1)
-        to_sigmas = by_tap @ t.square() / sigmas**3 - by_tap.sum(1) / sigmas
-        return to_offsets, to_sigmas, None, None, None
-
-
-@lru_cache(maxsize=64)
-def _waves(n_taps: int, n_points: int, size: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """Points 2 pi / size apart, round 0 and some more at both ends; cosines and sines there (tap, point)."""
-    with torch.inference_mode(False):  # kept for later calls, which may train
-        point = torch.arange(n_points + _TAPS - 1) - n_points // 2 - (_TAPS // 2 - 1)
-        angle = (torch.arange(n_taps)[:, None] * point % size).double() * (2 * math.pi / size)
-        return (point.double() * (2 * math.pi / size)).to(dtype), angle.cos().to(dtype), angle.sin().to(dtype)
-
-
-@lru_cache(maxsize=64)
-def _interpolation(n_between: int) -> Tensor:
-    """Weights (tap, place), float64: Kaiser's windowed sinc, from points to the places between two of them."""
-    with torch.inference_mode(False):
-        place = torch.arange(n_between, dtype=torch.float64) / n_between
-        distance = place - (torch.arange(_TAPS, dtype=torch.float64) - (_TAPS // 2 - 1))[:, None]
-        fall = torch.special.i0(_KAISER_BETA * (1 - (distance / (_TAPS // 2)).square()).clamp_min(0).sqrt())
-        weights: Tensor = torch.sinc(distance) * fall / torch.special.i0(torch.tensor(_KAISER_BETA).double())
-        return weights
 
 
 @lru_cache(maxsize=64)

@@ -7,6 +7,7 @@ and real and imaginary parts lie by turns, as transforms have them, so that real
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -43,122 +44,116 @@ class Bands(NamedTuple):
         return 2 * self.segments.n_hops * self.rate
 
 
-class Windows(NamedTuple):
-    """Windows, each value twice (band, hop, 2 x sample), how their widths (band,) change them (likewise), and these."""
+def filtered_energies(
+    spectrum: Tensor, responses: Sequence[Tensor], windows: Sequence[Tensor], widths: Tensor, bands: Sequence[Bands]
+) -> Tensor:
+    """Spectrum (batch x segment, bin), responses, windows, bands, each by rate -> energies (band, batch, frame).
 
-    values: Tensor
-    slopes: Tensor
-    widths: Tensor
-
-
-def filtered_energies(spectrum: Tensor, responses: Tensor, windows: Windows, bands: Bands) -> Tensor:
-    """Spectrum (batch x segment, bin), windows of bands -> energies (band, batch, frame).
-
-    A band's response is real; it comes twice each, (band, low bin x 2). Frame k's window begins at hop k, hop 0 being
-    the first that is no margin. A band's lowest bin becomes bin 0, which turns phases, of which the modulus knows
-    nothing.
+    Responses are real, (band, low bin x 2); windows of `widths` (all bands,), and how these change them, are
+    (band, 2, hop, 2 x sample): values come twice each, for real and imaginary parts. Frame k's window begins at hop k,
+    hop 0 being the first that is no margin. A band's lowest bin becomes bin 0, which turns phases, of which the
+    modulus knows nothing.
     """
-    energies: Tensor = _Filtered.apply(spectrum, responses, *windows, bands)
+    energies: Tensor = _Filtered.apply(spectrum, widths, windows, bands, *responses)
     return energies
-
-
-def stretched(points: Tensor, between: Tensor) -> Tensor:
-    """points (band, coarse + taps - 1), weights (tap, place) -> response, each twice (band, coarse x place x 2)."""
-    responses: Tensor = _Stretched.apply(points, between.repeat_interleave(2, 1))
-    return responses
-
-
-class _Stretched(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, points: Tensor, between: Tensor) -> Tensor:
-        ctx.save_for_backward(between)
-        return (points.unfold(1, between.shape[0], 1) @ between).flatten(1)
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (between,) = ctx.saved_tensors
-        n_taps, n_places = between.shape
-        of_taps = between @ gradients[0].view(gradients[0].shape[0], -1, n_places).mT  # (band, tap, coarse)
-        total = of_taps.new_zeros(of_taps.shape[0], of_taps.shape[2] + n_taps - 1)
-        for tap in range(n_taps):
-            total[:, tap : tap + of_taps.shape[2]] += of_taps[:, tap]
-        return total, None
 
 
 class _Filtered(torch.autograd.Function):
     """Where widths are learned, bands are pooled under the windows' slopes too: that is all that widths ask for."""
 
     @staticmethod
-    def forward(ctx: Any, *inputs: Any) -> Tensor:
-        spectrum, responses, windows, slopes, _, bands = inputs
-        pooling = [windows, slopes] if ctx.needs_input_grad[4] else [windows]
-        keeps = any(ctx.needs_input_grad) and responses.nbytes * spectrum.shape[0] <= _KEPT_BYTES
-        kept = _rooms(spectrum, bands) if keeps else []
-        pooled = _energies(spectrum, responses, pooling, bands, kept)
-        ctx.bands = bands
-        ctx.save_for_backward(spectrum, responses, windows, pooled[-1], *kept)
+    def forward(ctx: Any, spectrum: Tensor, widths: Tensor, *others: Any) -> Tensor:
+        windows, bands, *responses = others
+        kept = _rooms(spectrum, bands) if any(ctx.needs_input_grad) else []
+        pooled = _energies(spectrum, responses, windows, bands, 2 if ctx.needs_input_grad[1] else 1, kept)
+        ctx.bands, ctx.n_kept = bands, len(kept)
+        ctx.save_for_backward(spectrum, pooled[-1], *kept, *windows, *responses)
         return pooled[0]
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        spectrum, responses, windows, slopes, *kept = ctx.saved_tensors
-        bands, (hears_signal, learns) = ctx.bands, ctx.needs_input_grad[:2]
-        to_spectrum = torch.zeros_like(spectrum) if hears_signal else None
-        to_responses = torch.zeros_like(responses) if learns else None
-        back = (2 * windows).flip(1)
-        for i, (clips, rows, block) in enumerate(_blocks(spectrum, bands)):
-            first = bands.first[block]
-            low = kept[i] if kept else torch.fft.ifft(_filter(spectrum[rows], responses[block], first))
-            to_low = _unpool(low, gradients[0][block, clips], back[block], bands)
+        spectrum, under_slopes, *saved = ctx.saved_tensors
+        kept, rest, bands = saved[: ctx.n_kept], saved[ctx.n_kept :], ctx.bands
+        windows, responses = rest[: len(bands)], rest[len(bands) :]
+        to_spectrum = torch.zeros_like(spectrum) if ctx.needs_input_grad[0] else None
+        learns = any(ctx.needs_input_grad[4:])
+        to_responses = [torch.zeros_like(each) if learns else None for each in responses]
+        back = [(2 * each[:, 0]).flip(1) for each in windows]
+        for i, (which, clips, rows, block, of_all) in enumerate(_blocks(spectrum, bands)):
+            response, first = responses[which][block], bands[which].first[block]
+            low = kept[i] if kept else torch.fft.ifft(_filter(spectrum[rows], response, first))
+            to_low = _unpool(low, gradients[0][of_all, clips], back[which][block], bands[which])
             to_bands = torch.fft.fft(to_low, norm="forward")
             if to_spectrum is not None:
-                _unfilter(to_bands, responses[block], first, to_spectrum[rows])
-            if to_responses is not None:
-                to_responses[block] += _products(to_bands, spectrum[rows], first)
-        to_widths = (gradients[0] * slopes).sum((1, 2)) if ctx.needs_input_grad[4] else None
-        return to_spectrum, to_responses, None, None, to_widths, None
+                _unfilter(to_bands, response, first, to_spectrum[rows])
+            if (of_rate := to_responses[which]) is not None:
+                of_rate[block] += _products(to_bands, spectrum[rows], first)
+        to_widths = (gradients[0] * under_slopes).sum((1, 2)) if ctx.needs_input_grad[1] else None
+        return to_spectrum, to_widths, None, None, *to_responses
 
 
 def _energies(
-    spectrum: Tensor, responses: Tensor, pooling: list[Tensor], bands: Bands, kept: list[Tensor]
+    spectrum: Tensor,
+    responses: Sequence[Tensor],
+    windows: Sequence[Tensor],
+    bands: Sequence[Bands],
+    n_windows: int,
+    kept: list[Tensor],
 ) -> list[Tensor]:
-    """Energies (band, batch, frame) under each of `pooling`, values twice; bands in time go to `kept`, if any."""
-    n_clips, windows = spectrum.shape[0] // bands.segments.n_segments, torch.cat(pooling, 1)
-    pooled = [responses.new_empty(responses.shape[0], n_clips, bands.n_frames) for _ in pooling]
-    for i, (clips, rows, block) in enumerate(_blocks(spectrum, bands)):
-        filtered = _filter(spectrum[rows], responses[block], bands.first[block])
+    """Energies (band, batch, frame) under each of `n_windows`; bands in time go to `kept`, if any."""
+    n_clips, n_bands = spectrum.shape[0] // bands[0].segments.n_segments, sum(len(each.first) for each in bands)
+    pooled = [responses[0].new_empty(n_bands, n_clips, bands[0].n_frames) for _ in range(n_windows)]
+    for i, (which, clips, rows, block, of_all) in enumerate(_blocks(spectrum, bands)):
+        filtered = _filter(spectrum[rows], responses[which][block], bands[which].first[block])
         low = torch.fft.ifft(filtered, out=kept[i]) if kept else torch.fft.ifft(filtered)
-        _pool(low, windows[block], bands, [each[block, clips] for each in pooled])
+        pooling = windows[which][block, :n_windows].flatten(1, 2)
+        _pool(low, pooling, bands[which], [each[of_all, clips] for each in pooled])
     return pooled
 
 
-def _rooms(spectrum: Tensor, bands: Bands) -> list[Tensor]:
-    """Memory for bands in time, a block each, in one piece: many small ones would be given back and had anew."""
-    n_low = bands.n_parts // 2
-    shapes = [(len(bands.first[block]), len(spectrum[rows]), n_low) for _, rows, block in _blocks(spectrum, bands)]
-    room = spectrum.new_empty(len(bands.first), spectrum.shape[0], n_low)
-    pieces = room.view(-1).split([math.prod(shape) for shape in shapes])
+def _rooms(spectrum: Tensor, bands: Sequence[Bands]) -> list[Tensor]:
+    """Memory for bands in time, a block each, if they are to be kept for the way back; all in one piece.
+
+    Small ones an allocator would give back to the system, and have anew at every step.
+    """
+    shapes = [
+        (len(bands[which].first[block]), len(spectrum[rows]), bands[which].n_parts // 2)
+        for which, _, rows, block, _ in _blocks(spectrum, bands)
+    ]
+    sizes = [math.prod(shape) for shape in shapes]
+    if sum(sizes) * spectrum.element_size() > _KEPT_BYTES:
+        return []
+    pieces = torch.split(spectrum.new_empty(sum(sizes)), sizes)
     return [piece.view(shape) for piece, shape in zip(pieces, shapes, strict=True)]
 
 
-def _blocks(spectrum: Tensor, bands: Bands) -> list[tuple[slice, slice, slice]]:
-    """Which clips, rows of the spectrum and bands to take at once."""
-    n_segments, n_bands = bands.segments.n_segments, bands.first.shape[0]
-    n_batch = spectrum.shape[0] // n_segments
-    n_together = max(1, _BLOCK_BYTES // (n_segments * bands.n_parts * spectrum.element_size() // 2))
-    n_clips = min(n_batch, n_together)
-    n_block = max(1, n_together // n_clips)
-    return [
-        (
-            slice(clip, clip + n_clips),
-            slice(clip * n_segments, (clip + n_clips) * n_segments),
-            slice(band, band + n_block),
-        )
-        for clip in range(0, n_batch, n_clips)
-        for band in range(0, n_bands, n_block)
-    ]
+class _Block(NamedTuple):
+    """What is worked on at once."""
+
+    which: int  # of the rates
+    clips: slice
+    rows: slice  # of the spectrum
+    bands: slice  # of the rate's
+    of_all: slice  # the same of all rates'
+
+
+def _blocks(spectrum: Tensor, bands: Sequence[Bands]) -> list[_Block]:
+    blocks, before = [], 0
+    for which, of_rate in enumerate(bands):
+        n_segments, n_bands = of_rate.segments.n_segments, of_rate.first.shape[0]
+        n_batch = spectrum.shape[0] // n_segments
+        n_together = max(1, _BLOCK_BYTES // (n_segments * of_rate.n_parts * spectrum.element_size() // 2))
+        n_clips = min(n_batch, n_together)
+        n_block = max(1, n_together // n_clips)
+        for clip in range(0, n_batch, n_clips):
+            rows = slice(clip * n_segments, (clip + n_clips) * n_segments)
+            for band in range(0, n_bands, n_block):
+                stop = min(band + n_block, n_bands)
+                of_all = slice(before + band, before + stop)
+                blocks.append(_Block(which, slice(clip, clip + n_clips), rows, slice(band, stop), of_all))
+        before += n_bands
+    return blocks
 
 
 def _parts(values: Tensor) -> Tensor:
@@ -168,7 +163,7 @@ def _parts(values: Tensor) -> Tensor:
 
 def _complex(parts: Tensor) -> Tensor:
     """The other way, a view."""
-    return torch.view_as_complex(parts.unflatten(-1, (-1, 2)))
+    return torch.view_as_complex(parts.view(*parts.shape[:-1], -1, 2))
 
 
 def _cuts(spectrum: Tensor, n_parts: int, first: Tensor) -> Tensor:

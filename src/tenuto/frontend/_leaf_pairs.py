@@ -53,6 +53,16 @@ class Frames(NamedTuple):
     heard: Pairs
     others: Pairs
 
+    @property
+    def first(self) -> int:
+        """The bin, below 0, where those that pairs reach begin."""
+        return min(self.heard.first, self.others.first)
+
+    def reached(self, which: Pairs, parts: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Parts (row, bin) of all bins that pairs reach -> of those from `which` pairs' first on, views."""
+        real, imaginary = (part[:, which.first - self.first :] for part in parts)
+        return real, imaginary
+
 
 def pair_energies(
     samples: Tensor,
@@ -90,13 +100,13 @@ def _which_pairs(bank: Bank, places: list[int], fades: Sequence[Fade], size: int
     """Pairs that parameters hear of, and the others: wider apart, up to where strong side lobes end."""
     bins_a_cycle = size / bank.windows.shape[1]
     n_differences, n_heard = math.ceil(FAR_CYCLES[1] * bins_a_cycle) - 1, round(_HEARD_CYCLES * bins_a_cycle)
-    heard = Pairs(-((n_differences + 1) // 2), size // 2, 0, n_heard)
+    heard = Pairs(-((n_heard + 1) // 2), size // 2, 0, n_heard)
     centers = bank.centers.tolist()
     strong = [centers[place] for place, fade in zip(places, fades, strict=True) if fade == STRONG_FADE]
     highest = max(strong, default=0.0) * size / (2 * math.pi)
     step = size // 32  # so that few tables are made while parameters move
     last = min(math.ceil((highest + STRONG_FADE.start * bins_a_cycle) / step) * step, heard.last)
-    return heard, heard._replace(last=last, first_difference=n_heard + 1, last_difference=n_differences)
+    return heard, Pairs(-((n_differences + 1) // 2), last, n_heard + 1, n_differences)
 
 
 class _Pairs(torch.autograd.Function):
@@ -116,7 +126,10 @@ class _Pairs(torch.autograd.Function):
         for clip, run in _runs(samples, frames):
             spectra = _bins(_segments(samples[clip], run, taper, frames), frames)
             for rows, parts in _blocks(run, spectra, n_block):
-                heard, others = _pairs(parts, frames.heard, room[0]), _pairs(parts, frames.others, room[1])
+                heard, others = (
+                    _pairs(frames.reached(which, parts), which, each)
+                    for which, each in zip((frames.heard, frames.others), room, strict=True)
+                )
                 far = product(others.to(of_others.dtype), of_others)
                 torch.add(product(heard, of_heard), far, out=energies[clip, rows])
             kept += spectra if any(ctx.needs_input_grad) else ()
@@ -137,9 +150,10 @@ class _Pairs(torch.autograd.Function):
             for rows, parts in _blocks(run, of_run, n_block):
                 gradient = gradients[0][clip, rows].contiguous()
                 if to_weights is not None:
-                    to_weights += product(gradient.T, _pairs(parts, frames.heard, room).T)
+                    pairs = _pairs(frames.reached(frames.heard, parts), frames.heard, room)
+                    to_weights += product(gradient.T, pairs.T)
                 if to_samples is not None:
-                    to_parts = _through_pairs(gradient, parts, ((frames.heard, of_heard), (frames.others, of_others)))
+                    to_parts = _through_pairs(gradient, parts, (of_heard, of_others), frames)
                     _to_segments(to_parts, to_samples[clip], rows, taper, frames)
         return to_samples, None, to_weights, None, None
 
@@ -178,7 +192,7 @@ def _segments(samples: Tensor, rows: slice, taper: Tensor, frames: Frames) -> Te
 
 def _bins(spectrum: Tensor, frames: Frames) -> tuple[Tensor, Tensor]:
     """Bins 0 .. K/2 (row, bin) -> real and imaginary parts of all bins that pairs reach, mirrored at both ends."""
-    first, half = frames.heard.first, spectrum.shape[1] - 1
+    first, half = frames.first, spectrum.shape[1] - 1
     last = max(which.last + which.last_difference for which in (frames.heard, frames.others))
     inner = spectrum[:, max(first, 0) : min(last, half) + 1]
     left = spectrum[:, 1 : 1 + max(-first, 0)].flip(1)
@@ -193,18 +207,20 @@ def _pairs(parts: tuple[Tensor, Tensor], which: Pairs, room: Tensor) -> Tensor:
 
 
 def _through_pairs(
-    gradient: Tensor, parts: tuple[Tensor, Tensor], weights: tuple[tuple[Pairs, Tensor], ...]
-) -> list[Tensor]:
-    """gradient (row, band), parts (row, bin), weights of pairs -> of the parts."""
-    to_parts = [torch.zeros_like(part) for part in parts]
-    for which, each in weights:
+    gradient: Tensor, parts: tuple[Tensor, Tensor], weights: tuple[Tensor, Tensor], frames: Frames
+) -> tuple[Tensor, Tensor]:
+    """gradient (row, band), parts (row, bin), weights of pairs heard and others -> of the parts."""
+    total = torch.zeros_like(parts[0]), torch.zeros_like(parts[1])
+    for which, each in zip((frames.heard, frames.others), weights, strict=True):
         to_pairs = product(gradient, each.to(gradient.dtype).T).view(gradient.shape[0], which.n_differences, -1)
-        for part, to_part in zip(parts, to_parts, strict=True):
+        for part, to_part in zip(frames.reached(which, parts), frames.reached(which, total), strict=True):
             to_part += undo_product(to_pairs, part, which)
-    return to_parts
+    return total
 
 
-def _to_segments(to_parts: list[Tensor], to_samples: Tensor, rows: slice, taper: Tensor, frames: Frames) -> None:
+def _to_segments(
+    to_parts: tuple[Tensor, Tensor], to_samples: Tensor, rows: slice, taper: Tensor, frames: Frames
+) -> None:
     """Adds to to_samples (samples,) what bins of the segments of some frames say; all linear."""
     start, stop = rows.start * frames.hop, (rows.stop - 1) * frames.hop + taper.shape[0]
     with torch.enable_grad():

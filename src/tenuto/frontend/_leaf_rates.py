@@ -47,8 +47,8 @@ class Fade(NamedTuple):
 
 
 # By measurement.
-STRONG_FADE = Fade(11.0, 30.0)  # of long filters with strong ends, thus strong side lobes
-_WEAK_FADE = Fade(8.0, 15.0)  # of the other long ones
+STRONG_FADE = Fade(11.0, 25.0)  # of long filters with strong ends, thus strong side lobes
+_WEAK_FADE = Fade(6.0, 12.5)  # of the other long ones
 _NO_FADE = Fade(1e6, 2e6)  # of short ones
 _QUICK = sorted({factor << n for factor in (2, 3, 5) for n in range(20)})  # rates that are quick to transform
 
@@ -99,5 +99,9 @@ def near_share(theta: Tensor, fades: Sequence[Fade], window: int) -> Tensor:
 
 
 def fall(values: Tensor, start: Tensor | float, end: Tensor | float) -> Tensor:
-    """1 up to `start`, falling as a squared cosine to 0 at `end`; any shape."""
-    return torch.cos(((values - start) / (end - start)).clamp(0, 1) * (math.pi / 2)).square()
+    """1 up to `start`, falling as steeply as Hann's window is high to 0 at `end`; any shape.
+
+    Two derivatives are nothing at both ends (a squared cosine has one), so that what it cuts rings less.
+    """
+    place = ((values - start) / (end - start)).clamp(0, 1)
+    return 1 - place + torch.sin(2 * math.pi * place) / (2 * math.pi)

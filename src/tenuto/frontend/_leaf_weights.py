@@ -13,7 +13,7 @@ from torch import Tensor
 from tenuto.frontend._leaf_rates import Bank, Fade, fall, near_share
 
 # Pairs further apart than this many cycles a window begin to fade, and end. A sharp end would ring.
-FAR_CYCLES = (16.7, 20.4)
+FAR_CYCLES = (14.5, 22.0)
 _BLOCK_BYTES = 2**20  # of weights that are worked on at once
 
 
@@ -50,28 +50,27 @@ def pair_weights(
 
     Less the weights of pairs in filters' near shares. Bands are the filters of the bank at these places.
     """
-    centers, filters, windows = bank.centers[places], bank.filters[places], bank.windows[places]
-    response = torch.fft.hfft(filters[:, filters.shape[1] // 2 :], n=size)  # (band, K), real: filters are symmetric
+    rows = torch.tensor(places, device=bank.centers.device)
+    centers, windows = bank.centers.detach().index_select(0, rows), bank.windows.index_select(0, rows)
+    halves = bank.filters[:, bank.filters.shape[1] // 2 :].index_select(0, rows)
+    response = torch.fft.hfft(halves, n=size).to(dtypes[0])  # (band, K), real: filters are symmetric
+    theta = torch.arange(size, device=rows.device).to(dtypes[0]) * (2 * math.pi / size) + math.pi
+    theta = torch.remainder(theta - centers.to(dtypes[0])[:, None], 2 * math.pi) - math.pi
+    share = near_share(theta, fades, windows.shape[1])
+    heard = _weights(response, share, windows, which[0], dtypes[0])
     with torch.no_grad():
-        theta = torch.arange(size, device=windows.device).to(dtypes[0]) * (2 * math.pi / size) + math.pi
-        theta = torch.remainder(theta - centers.to(dtypes[0])[:, None], 2 * math.pi) - math.pi
-        share = near_share(theta, fades, windows.shape[1])
-    near, response = (response * share).to(dtypes[0]), response.to(dtypes[0])
-    heard = _weights(response, near, windows, which[0], dtypes[0])
-    with torch.no_grad():
-        return heard, _weights(response, near, windows, which[1], dtypes[1])
+        return heard, _weights(response, share, windows, which[1], dtypes[1])
 
 
-def _weights(response: Tensor, near: Tensor, windows: Tensor, which: Pairs, dtype: torch.dtype) -> Tensor:
+def _weights(response: Tensor, share: Tensor, windows: Tensor, which: Pairs, dtype: torch.dtype) -> Tensor:
     """Weights (band, difference x first bin) of pairs (f, f + d), less those of the near share.
 
     Pairs (f, f + d) and (-f - d, -f) say the same of a real signal, so that only those whose middle f + d/2 lies
     between bins 0 and K/2 are counted: twice, or once on the two ends, where both are one pair.
     """
     cosines, counts = (table.to(windows.device) for table in _tables(windows.shape[1], response.shape[1], which))
-    sides = [*_both_sides(response, which), *_both_sides(near, which)]
     of_windows = (windows @ cosines.to(windows)).to(response)
-    weights: Tensor = _Weights.apply(*sides, of_windows, counts.to(response), which, dtype)
+    weights: Tensor = _Weights.apply(response, share, of_windows, counts.to(response), which, dtype)
     return weights.flatten(1)
 
 
@@ -90,39 +89,57 @@ def _tables(window: int, size: int, which: Pairs) -> tuple[Tensor, Tensor]:
         return torch.cos((n[:, None] * d % size).double() * (2 * math.pi / size)) * factors, counts
 
 
-def _both_sides(response: Tensor, which: Pairs) -> tuple[Tensor, Tensor]:
-    """response (band, K) -> at bins f from `first` < 0 up to the last that pairs reach, and at -f: (band, bin)."""
+def _both_sides(response: Tensor, which: Pairs) -> Tensor:
+    """response (band, K) -> (2, band, bin): at bins f from `first` < 0 up to the last that pairs reach, and at -f."""
     first, last = which.first, which.last + which.last_difference
     there = torch.cat([response[:, first:], response[:, : last + 1]], 1)
-    return there, torch.cat([response[:, -last:], response[:, : 1 - first]], 1).flip(1)
+    return torch.stack([there, torch.cat([response[:, -last:], response[:, : 1 - first]], 1).flip(1)])
+
+
+def _from_both_sides(to_sides: Tensor, which: Pairs, to_response: Tensor) -> Tensor:
+    """Adds to to_response (band, K) what to_sides (2, band, bin) say, and returns it."""
+    first, last = which.first, which.last + which.last_difference
+    there, mirrored = to_sides[0], to_sides[1].flip(1)
+    for begin, part in ((there, slice(first, None)), (mirrored, slice(-last, None))):
+        n = to_response[:, part].shape[1]
+        to_response[:, part] += begin[:, :n]
+        to_response[:, : begin.shape[1] - n] += begin[:, n:]
+    return to_response
 
 
 class _Weights(torch.autograd.Function):
-    """Responses (band, bin) at f and -f, near shares likewise, W (band, difference), counts (difference, bin) ->
+    """Responses H (band, K), near shares' part of them likewise, W (band, difference), counts (difference, bin) ->
 
     (H(f) H(f + d) + H(-f) H(-f - d) - the same of near shares) W(d) counts, (band, difference, bin).
     """
 
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> Tensor:
-        *sides, of_windows, counts, which, dtype = inputs
-        weights = torch.empty(sides[0].shape[0], which.n_differences, which.n_first, dtype=dtype, device=counts.device)
+        response, share, of_windows, counts, which, dtype = inputs
+        shares = _both_sides(share, which)
+        far = _both_sides(response, which)
+        sides = torch.cat([far, far * shares])  # at f and -f, then the same of near shares
+        n_bands, shape = response.shape[0], (which.n_differences, which.n_first)
+        weights: Tensor = response.new_empty(n_bands, *shape, dtype=dtype)
+        products = response.new_empty(n_bands if ctx.needs_input_grad[0] else 0, *shape)
         for bands in _blocks(weights):
-            products = _products([side[bands] for side in sides], counts, which)
-            torch.mul(products, of_windows[bands, :, None], out=weights[bands])
-        ctx.save_for_backward(*sides, of_windows, counts)
-        ctx.which = which
+            room = products[bands] if len(products) else response.new_empty(weights[bands].shape)
+            torch.mul(_products(sides[:, bands], counts, which, room), of_windows[bands, :, None], out=weights[bands])
+        ctx.save_for_backward(sides, shares, of_windows, counts, products)
+        ctx.which, ctx.size = which, response.shape[1]
         return weights
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        *sides, of_windows, counts = ctx.saved_tensors
-        counted = gradients[0] * _products(sides, counts, ctx.which)
-        to_windows = counted.sum(-1)
-        to_products = torch.mul(gradients[0], counts, out=counted).mul_(of_windows[:, :, None])
-        there, mirrored, near, near_mirrored = (undo_product(to_products, side, ctx.which) for side in sides)
-        return there, mirrored, near.neg_(), near_mirrored.neg_(), to_windows, None, None, None
+        sides, shares, of_windows, counts, products = ctx.saved_tensors
+        weighted = gradients[0] * products
+        to_windows = weighted.sum(-1)
+        to_products = torch.mul(gradients[0], counts, out=weighted).mul_(of_windows[:, :, None])
+        to_far, to_near = undo_product(to_products, sides, ctx.which).chunk(2)
+        to_sides = to_far.addcmul_(to_near, shares, value=-1)
+        to_response = _from_both_sides(to_sides, ctx.which, sides.new_zeros(sides.shape[1], ctx.size))
+        return to_response, None, to_windows, None, None, None
 
 
 def _blocks(weights: Tensor) -> list[slice]:
@@ -130,11 +147,10 @@ def _blocks(weights: Tensor) -> list[slice]:
     return [slice(start, start + size) for start in range(0, weights.shape[0], size)]
 
 
-def _products(sides: list[Tensor], counts: Tensor, which: Pairs) -> Tensor:
-    there, mirrored, near, near_mirrored = sides
-    room = there.new_empty(there.shape[0], which.n_differences, which.n_first)
-    products = multiply(there, mirrored, which, room)
-    for side in (near, near_mirrored):
+def _products(sides: Tensor, counts: Tensor, which: Pairs, room: Tensor) -> Tensor:
+    """sides (4, band, bin) as _Weights has them, counts (difference, bin) -> `room` (band, difference, bin)."""
+    products = multiply(sides[0], sides[1], which, room)
+    for side in sides[2:]:
         products.addcmul_(*_factors(side, which), value=-1)
     return products.mul_(counts)
 
@@ -152,9 +168,9 @@ def multiply(a: Tensor, b: Tensor, which: Pairs, out: Tensor) -> Tensor:
 
 
 def undo_product(gradient: Tensor, part: Tensor, which: Pairs) -> Tensor:
-    """Gradient (row, difference, first bin) of part(f) part(f + d) -> of part (row, bin)."""
+    """Gradient (row, difference, first bin) of part(f) part(f + d) -> of part (any, row, bin)."""
     n_first, total = gradient.shape[2], torch.zeros_like(part)
     for i, d in enumerate(range(which.first_difference, which.last_difference + 1)):
-        total[:, :n_first].addcmul_(gradient[:, i], part[:, d : d + n_first])
-        total[:, d : d + n_first].addcmul_(gradient[:, i], part[:, :n_first])
+        total[..., :n_first].addcmul_(gradient[:, i], part[..., d : d + n_first])
+        total[..., d : d + n_first].addcmul_(gradient[:, i], part[..., :n_first])
     return total

@@ -17,19 +17,20 @@ from tenuto.frontend.lengths import check_lengths, is_exporting, length_mask
 
 _ENERGY_FLOOR = 1e-5  # LEAF floors what its filterbank says before PCEN sees it
 _DELTA_MIN = 1e-4  # delta ** (1 / root) has no slope at 0, and none below (the published layer's NaN)
-_ONE_BLOCK = 8  # frames, up to which one block is all
+_ONE_BLOCK = 16  # frames, up to which one block is all
 _BLOCK = 32  # frames, at most: a block costs half as many products a frame, its carry one in so many
 
 
-def smooth(energies: Tensor, coefficient: Tensor, before: Tensor, floor: float = 0.0) -> Tensor:
+def smooth(energies: Tensor, coefficient: Tensor, before: Tensor | None = None, floor: float = 0.0) -> Tensor:
     """M[k] = (1 - s) M[k - 1] + s E[k], exactly, plus floor: energies (batch, band, frame) -> the same shape.
 
-    coefficient s (band,) in [0, 1]; before (batch, band): M of the frame before the first.
+    coefficient s (band,) in [0, 1]; before (batch, band): M of the frame before the first, or None: M[0] = E[0].
     """
-    if is_exporting():
-        return recur(energies, coefficient, 1 - coefficient, before) + floor
-    if torch.compiler.is_compiling():
-        return _recur(energies, coefficient, 1 - coefficient, before, floor)
+    if is_exporting() or torch.compiler.is_compiling():
+        start, decay = energies[..., 0] if before is None else before, 1 - coefficient
+        if is_exporting():
+            return recur(energies, coefficient, decay, start) + floor
+        return _recur(energies, coefficient, decay, start, floor)
     smoothed: Tensor = _Smoothed.apply(energies, coefficient, before, floor)
     return smoothed
 
@@ -38,8 +39,9 @@ class _Smoothed(torch.autograd.Function):
     """`smooth`, whose way back is the same recursion from the last frame to the first."""
 
     @staticmethod
-    def forward(ctx: Any, energies: Tensor, coefficient: Tensor, before: Tensor, floor: float) -> Tensor:
-        smoothed = _recur(energies, coefficient, 1 - coefficient, before, floor)
+    def forward(ctx: Any, energies: Tensor, coefficient: Tensor, before: Tensor | None, floor: float) -> Tensor:
+        start = energies[..., 0] if before is None else before
+        smoothed = _recur(energies, coefficient, 1 - coefficient, start, floor)
         ctx.save_for_backward(energies, coefficient, before, smoothed)
         ctx.floor = floor
         return smoothed
@@ -49,20 +51,27 @@ class _Smoothed(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         energies, coefficient, before, smoothed = ctx.saved_tensors
         decay, of_coefficient = 1 - coefficient, None
-        nothing, ones = torch.zeros_like(before), torch.ones_like(coefficient)
-        reached = _recur(gradients[0].flip(-1), ones, decay, nothing).flip(-1)  # of each frame's mean
+        nothing, ones = torch.zeros_like(gradients[0][..., 0]), torch.ones_like(coefficient)
+        reached = _recur(gradients[0], ones, decay, nothing, backwards=True)  # of each frame's mean
         if ctx.needs_input_grad[1]:  # (1 - s) M[k - 1] + s E[k]
-            earlier = torch.cat([before[..., None] + ctx.floor, smoothed[..., :-1]], -1)
-            change = torch.sub(energies, earlier, out=earlier).add_(ctx.floor)
-            of_coefficient = torch.linalg.vecdot(reached, change).sum(0)
-        return reached * coefficient[:, None], of_coefficient, reached[..., 0] * decay, None
+            change = (energies[..., 1:] - smoothed[..., :-1]).add_(ctx.floor)
+            of_coefficient = torch.linalg.vecdot(reached[..., 1:], change).sum(0)
+            if before is not None:
+                of_coefficient += (reached[..., 0] * (energies[..., 0] - before)).sum(0)
+        of_before, of_energies = reached[..., 0] * decay, reached.mul_(coefficient[:, None])
+        if before is None:
+            of_energies[..., 0] += of_before
+        return of_energies, of_coefficient, None if before is None else of_before, None
 
 
-def _recur(values: Tensor, gain: Tensor, decay: Tensor, before: Tensor, floor: float = 0.0) -> Tensor:
+def _recur(
+    values: Tensor, gain: Tensor, decay: Tensor, before: Tensor, floor: float = 0.0, backwards: bool = False
+) -> Tensor:
     """y[k] = decay y[k - 1] + gain x[k] (batch, band, frame), y[-1] = before (batch, band); plus floor.
 
     Within a block of frames that is a triangular matrix; what blocks hand on follows the same recursion, with the
-    decay of a whole block. (So nothing is ever divided by a power of the decay, which may underflow.)
+    decay of a whole block. (So nothing is ever divided by a power of the decay, which may underflow.) Backwards it is
+    y[k] = decay y[k + 1] + gain x[k], with nothing behind the last frame: `before` is zero.
     """
     n_frames = values.shape[-1]
     size = _block_length(n_frames)
@@ -73,13 +82,18 @@ def _recur(values: Tensor, gain: Tensor, decay: Tensor, before: Tensor, floor: f
     powers = decay[:, None].pow(torch.arange(size + 1, device=decay.device, dtype=decay.dtype))  # (band, size + 1)
     later = F.pad(gain[:, None] * powers[:, :size], (size - 1, 0))  # nothing goes back in time
     within = later.unfold(1, size, 1).flip(1)  # (band, from, to)
+    handed = powers[:, None, 1:]  # to a block's frames
+    if backwards:
+        within, handed = within.mT, handed.flip(-1)
     starts = before[..., None]
     if n_blocks > 1:
-        ends = (blocks[:, :, :-1] @ within[:, :, -1:]).squeeze(-1)
-        starts = torch.cat([starts, _recur(ends, torch.ones_like(decay), powers[:, -1], before)], -1)
-    carried = torch.addcmul(values.new_tensor(floor), starts[..., None], powers[:, None, 1:])  # of each block's frames
+        giving, last = (slice(1, None), 0) if backwards else (slice(-1), -1)
+        ends = blocks[:, :, giving] @ within[:, :, last, None]
+        carried = _recur(ends.squeeze(-1), torch.ones_like(decay), powers[:, -1], before, backwards=backwards)
+        starts = torch.cat([carried, starts] if backwards else [starts, carried], -1)
+    handed_on = torch.addcmul(values.new_tensor(floor), starts[..., None], handed)
     weights = within.expand(values.shape[0], -1, -1, -1).flatten(0, 1)
-    recurred = torch.baddbmm(carried.flatten(0, 1), blocks.flatten(0, 1), weights)
+    recurred = torch.baddbmm(handed_on.flatten(0, 1), blocks.flatten(0, 1), weights)
     return recurred.view(values.shape)[..., :n_frames]
 
 
@@ -92,34 +106,34 @@ def _compressed(energies: Tensor, mean: Tensor, alpha: Tensor, delta: Tensor, po
 
 
 class _Compressed(torch.autograd.Function):
-    """Its derivatives by hand, in half the passes: of u = E g + delta, g = M^-alpha."""
+    """Its derivatives by hand, in half the passes and little memory: of u = E g + delta, g = M^-alpha."""
 
     @staticmethod
     def forward(ctx: Any, energies: Tensor, mean: Tensor, alpha: Tensor, delta: Tensor, power: Tensor) -> Tensor:
         gain = mean.pow(-alpha)
         u = torch.addcmul(delta, energies, gain)
-        raised, least = u.pow(power), delta.pow(power)
-        ctx.save_for_backward(energies, mean, alpha, delta, power, gain, u, raised, least)
-        return raised - least
+        least = delta.pow(power)
+        compressed = u.pow(power).sub_(least)
+        ctx.save_for_backward(energies, mean, alpha, delta, power, gain, u, compressed, least)
+        return compressed
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        energies, mean, alpha, delta, power, gain, u, raised, least = ctx.saved_tensors
-        share = gradients[0] * raised
-        to_u = (share / u).mul_(power)
-        of_energies = to_u * gain
-        to_log_gain = of_energies * energies
-        of_mean = (to_log_gain / mean).mul_(-alpha)
+        energies, mean, alpha, delta, power, gain, u, compressed, least = ctx.saved_tensors
+        total, room = gradients[0].sum((0, 2))[:, None], torch.empty_like(u)
         of_alpha = of_delta = of_power = None
-        if ctx.needs_input_grad[2]:
-            of_alpha = -_by_band(to_log_gain, mean.log())
-        total = gradients[0].sum((0, 2))[:, None]
+        share = (compressed + least).mul_(gradients[0])
+        if ctx.needs_input_grad[4]:
+            of_power = _by_band(share, torch.log(u, out=room)) - total * least * delta.log()
+        to_u = share.div_(u).mul_(power)
         if ctx.needs_input_grad[3]:
             of_delta = to_u.sum((0, 2))[:, None] - total * power * least / delta
-        if ctx.needs_input_grad[4]:
-            of_power = _by_band(share, u.log()) - total * least * delta.log()
-        return of_energies, of_mean, of_alpha, of_delta, of_power
+        of_energies = to_u * gain
+        to_log_gain = torch.mul(of_energies, energies, out=to_u)
+        if ctx.needs_input_grad[2]:
+            of_alpha = -_by_band(to_log_gain, torch.log(mean, out=room))
+        return of_energies, to_log_gain.div_(mean).mul_(-alpha), of_alpha, of_delta, of_power
 
 
 def _by_band(values: Tensor, others: Tensor) -> Tensor:
@@ -132,7 +146,7 @@ def _block_length(n_frames: int) -> int:
     """Near the root of a short clip, so that its matrices are small beside it; a divisor, where there is one."""
     if n_frames <= _ONE_BLOCK:
         return n_frames
-    most = min(_BLOCK, max(4, round(0.6 * math.sqrt(n_frames))))
+    most = min(_BLOCK, max(10, round(0.6 * math.sqrt(n_frames))))
     return next((size for size in range(most, most // 2, -1) if n_frames % size == 0), most)
 
 
@@ -190,8 +204,7 @@ class PCEN(Compression):
         with torch.autocast(energies.device.type, enabled=False):
             energies = energies.float() if energies.dtype in (torch.float16, torch.bfloat16) else energies
             energies = energies.clamp_min(_ENERGY_FLOOR).contiguous()
-            before = energies[..., 0] if mean is None else mean
-            floored = smooth(energies, self._bounded(self.smoothing, 0, 1, energies), before, self.floor)
+            floored = smooth(energies, self._bounded(self.smoothing, 0, 1, energies), mean, self.floor)
             alpha = self._bounded(self.alpha, 0, 1, energies)[:, None]
             delta = self._bounded(self.delta, _DELTA_MIN, math.inf, energies)[:, None]
             power = 1 / self._bounded(self.root, 1, math.inf, energies)[:, None]
