@@ -125,6 +125,18 @@ def test_gradients_are_those_of_the_direct_form(n_filters: int) -> None:
         assert (direct - fast).norm() < 2 * FAST * direct.norm()
 
 
+def test_gradients_do_not_depend_on_what_is_kept_or_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    bank, waveform = Leaf(40), chirp(8000).float().expand(2, -1).requires_grad_()
+    learned = torch.autograd.grad(bank(waveform).square().sum(), [waveform, *bank.parameters()])
+    monkeypatch.setattr("tenuto.frontend._leaf_filtering._KEPT_BYTES", 0)  # as for large batches
+    for found, wanted in zip(
+        torch.autograd.grad(bank(waveform).square().sum(), [waveform, *bank.parameters()]), learned, strict=True
+    ):
+        assert torch.equal(found, wanted)
+    (alone,) = torch.autograd.grad(bank.requires_grad_(False)(waveform).square().sum(), waveform)
+    assert torch.equal(alone, learned[0])
+
+
 def test_parameters_are_as_many_as_the_paper_counts() -> None:
     assert sum(p.numel() for p in Leaf(64).parameters()) == 192
     assert sum(p.numel() for p in [*Leaf(64).parameters(), *PCEN(64).parameters()]) == 448
