@@ -43,7 +43,7 @@ class Leaf(Filterbank):
     alignment: "published" spreads frames evenly between the ends of the clip (frame k at (k + 1/2) hop_length
     for clips of whole hops), "centred" puts frame k at sample k x hop_length, as MelSpectrogram does.
     method: "direct" convolves at full rate; "fft" computes the same function, within 1e-3 of each band's norm
-    (8.2e-4 in the worst band of 516 recordings; 2e-3 where a clip has nothing below 5 kHz, in low bands that hear but
+    (8.4e-4 in the worst band of 516 recordings; 2e-3 where a clip has nothing below 5 kHz, in low bands that hear but
     side lobes), many times faster: short filters in sub-bands (`_leaf_bands`), long ones by pairs of bins too
     (`_leaf_pairs`), the frames that reach beyond the clip directly.
 
