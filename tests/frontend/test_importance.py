@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from oracles import importance as oracle
 from tenuto import UsageError
@@ -65,6 +66,23 @@ def test_network_is_each_clip_by_itself_with_common_statistics(training: bool, d
     logits = network(batch, valid)
     for row, clip in zip(logits, expected, strict=True):
         assert_close(row[: clip.shape[1]], clip[0], "float64")
+
+
+@pytest.mark.parametrize("eps", [1e-5, 0.3])
+@pytest.mark.parametrize("learns", [False, True])
+def test_folded_norms_are_the_modules_one_by_one(learns: bool, eps: float) -> None:
+    network = unsettled(FrameImportance(12)).double().eval()
+    network.blocks[1].norm2.eps = eps
+    spectrogram = torch.randn(3, 12, 50, dtype=torch.float64)
+    with torch.set_grad_enabled(learns):
+        logits = network(spectrogram)
+        x = spectrogram
+        for block in network.blocks:
+            assert isinstance(block, ResConv1d)
+            first = F.leaky_relu(block.norm1(block.conv1(x)))
+            second = block.norm2(block.conv2(first))
+            x = first + (F.leaky_relu(second) if block.last_activation else second)
+    assert_close(logits, x[:, 0], "float64")
 
 
 @pytest.mark.parametrize("training", [False, True])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -30,26 +31,26 @@ class Remembered:
         if torch.is_grad_enabled() or torch.compiler.is_compiling() or not on_cpu:
             return made
         if not _equal(parameters, self._parameters):
+            self._kept = {}  # first, so that no other thread takes what is old for what is new
             self._parameters = tuple(each.detach().clone() for each in parameters)
-            self._kept = {}
-        return self._remember
-
-    def _remember(self, key: Hashable, make: Callable[[], T]) -> T:
-        kept = self._kept
-        known: T | None = kept.get(key)  # at once, as another thread may clear it
-        if known is not None:
-            return known
-        value = make()
-        if len(kept) >= _MOST:
-            kept.clear()
-        kept[key] = value
-        return value
+        return partial(_remember, self._kept)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Remembered:
         return Remembered()
 
     def __reduce__(self) -> tuple[type[Remembered], tuple[()]]:
         return Remembered, ()
+
+
+def _remember(kept: dict[Hashable, Any], key: Hashable, make: Callable[[], T]) -> T:
+    known: T | None = kept.get(key)  # at once, as another thread may clear it
+    if known is not None:
+        return known
+    value = make()
+    if len(kept) >= _MOST:
+        kept.clear()
+    kept[key] = value
+    return value
 
 
 def made(key: Hashable, make: Callable[[], T]) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 
 from tenuto.errors import UsageError
 
+Folded = tuple[Tensor, Tensor]  # weight (out, in, tap) and bias (out,) of a convolution and the batch norm behind it
 Normalizer = Literal["mean", "reduction"]
 KERNEL_SIZE = 5
 _PACKED_BELOW = 0.9  # of the padded batch: clips end to end save time
@@ -47,12 +49,15 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
             self.running_var.lerp_(variance, self.momentum)
 
 
+Pair = tuple[nn.Conv1d, MaskedBatchNorm1d]
+
+
 class ResConv1d(nn.Module):
     """Two convolutions of kernel 5, each with batch norm and leaky ReLU, an identity round the second (Figure 3).
 
     (batch, n_in, frame) -> (batch, n_out, frame); zeros beyond the clip, as beyond the tensor. The last block of
     the importance network leaves out the last leaky ReLU, so that the sigmoid behind it sees both signs.
-    In evaluation the batch norms are folded into the convolutions.
+    In evaluation the batch norms are folded into the convolutions, here or, of many blocks at once, before.
     """
 
     def __init__(self, n_in: int, n_out: int, dilation: int = 1, last_activation: bool = True) -> None:
@@ -64,28 +69,59 @@ class ResConv1d(nn.Module):
         self.norm2 = MaskedBatchNorm1d(n_out)
         self.last_activation = last_activation
 
-    def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
+    @property
+    def pairs(self) -> tuple[Pair, Pair]:
+        """Both convolutions, each with the batch norm behind it."""
+        return (self.conv1, self.norm1), (self.conv2, self.norm2)
+
+    def forward(self, x: Tensor, valid: Tensor | None = None, folded: Sequence[Folded | None] = (None, None)) -> Tensor:
         """x (batch, n_in, frame), zero where valid (batch, frame) is not one -> (batch, n_out, frame), likewise."""
-        first = F.leaky_relu(_conv_norm(x, self.conv1, self.norm1, valid), inplace=True)
+        first = F.leaky_relu(_conv_norm(x, self.conv1, self.norm1, valid, folded[0]), inplace=True)
         if valid is not None:
             first = first * valid[:, None]  # what the second convolution's zero padding would be
-        second = _conv_norm(first, self.conv2, self.norm2, valid)
+        second = _conv_norm(first, self.conv2, self.norm2, valid, folded[1])
         if self.last_activation:
             second = F.leaky_relu(second, inplace=True)
         both = first + second if torch.is_grad_enabled() else second.add_(first)
         return both if valid is None else both * valid[:, None]
 
 
-def _conv_norm(x: Tensor, conv: nn.Conv1d, norm: MaskedBatchNorm1d, valid: Tensor | None) -> Tensor:
-    if norm.training:
+def _conv_norm(
+    x: Tensor, conv: nn.Conv1d, norm: MaskedBatchNorm1d, valid: Tensor | None, folded: Folded | None
+) -> Tensor:
+    if folded is None and norm.training:
         normalised: Tensor = norm(_convolve(x, conv, conv.weight, conv.bias), valid)
         return normalised
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    assert conv.bias is not None
-    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-    bias = (conv.bias - norm.running_mean) * scale + norm.bias
-    return _convolve(x, conv, conv.weight * scale[:, None, None], bias)
+    return _convolve(x, conv, *(fold([(conv, norm)])[0] if folded is None else folded))
+
+
+def fold(pairs: Sequence[Pair]) -> list[Folded]:
+    """Convolutions and the batch norms behind them, as they are in evaluation -> weight and bias of each pair.
+
+    Statistics of all one behind the other, since each operation costs more than its few numbers.
+    """
+    convs, norms = zip(*pairs, strict=True)
+    if len({norm.eps for norm in norms}) > 1:
+        return [fold([pair])[0] for pair in pairs]
+    variance = torch.cat([norm.running_var for norm in norms]) + norms[0].eps
+    scale = torch.cat([norm.weight for norm in norms]) * torch.rsqrt(variance)
+    centred = torch.cat([conv.bias for conv in convs]) - torch.cat([norm.running_mean for norm in norms])
+    bias = centred * scale + torch.cat([norm.bias for norm in norms])
+    sizes = [conv.out_channels for conv in convs]
+    scales, biases = torch.split(scale[:, None, None], sizes), torch.split(bias, sizes)
+    return [(_scaled(conv.weight, each), bias) for conv, each, bias in zip(convs, scales, biases, strict=True)]
+
+
+def _scaled(weight: Tensor, scale: Tensor) -> Tensor:
+    """weight (out, in, tap) times scale (out, 1, 1), a tap's channels together."""
+    if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return _frames_together(weight * scale)[:, :, 0]
+    return torch.mul(weight, scale, out=torch.empty_like(weight.mT, memory_format=torch.contiguous_format).mT)
+
+
+def _frames_together(weight: Tensor) -> Tensor:
+    """weight (out, in, tap) -> (out, in, 1, tap), a tap's channels together; not copied where they are."""
+    return weight[:, :, None].contiguous(memory_format=torch.channels_last)
 
 
 def _convolve(x: Tensor, conv: nn.Conv1d, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -93,9 +129,8 @@ def _convolve(x: Tensor, conv: nn.Conv1d, weight: Tensor, bias: Tensor | None) -
 
     In that layout, which the filterbank has already, it takes two thirds of the time (benchmarks/layer_cost.py).
     """
-    channels_last = weight[:, :, None].contiguous(memory_format=torch.channels_last)
     padding, dilation = (0, int(conv.padding[0])), (1, int(conv.dilation[0]))
-    return F.conv2d(x[:, :, None], channels_last, bias, padding=padding, dilation=dilation)[:, :, 0]
+    return F.conv2d(x[:, :, None], _frames_together(weight), bias, padding=padding, dilation=dilation)[:, :, 0]
 
 
 class FrameImportance(nn.Module):
@@ -132,8 +167,11 @@ class FrameImportance(nn.Module):
         if valid is not None:
             x, valid = x.masked_fill(~valid[:, None], 0), valid.to(x.dtype)
         x = x.mT.contiguous().mT  # a frame's bands together, as `_convolve` likes it
-        for block in self.blocks:
-            x = block(x, valid)
+        pairs = [pair for block in self.blocks for pair in block.pairs]  # type: ignore[union-attr]
+        evaluates = not torch.is_grad_enabled() and not any(norm.training for _, norm in pairs)
+        folded = fold(pairs) if evaluates else [None] * len(pairs)
+        for i, block in enumerate(self.blocks):
+            x = block(x, valid, folded[2 * i : 2 * i + 2])
         return x[:, 0]
 
 
