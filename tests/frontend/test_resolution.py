@@ -131,6 +131,21 @@ def test_conv_avg_pool_has_493_824_parameters_at_128_bands() -> None:
     assert sum(p.numel() for p in ConvAvgPool(128).parameters()) == 493_824
 
 
+@pytest.mark.parametrize(("along_time", "n_compressed"), [(False, 5), (True, 20)])
+def test_average_pooling_compresses_what_it_says_and_no_more(along_time: bool, n_compressed: int) -> None:
+    lengths = []
+
+    class Counted(LogCompression):
+        def forward(self, energies: Tensor, lengths_: Tensor | None = None) -> Tensor:
+            lengths.append(energies.shape[-1])
+            return super().forward(energies, lengths_)
+
+    compression = Counted(beta=2.0)
+    compression.along_time = along_time
+    AvgPool(0.75)(torch.rand(2, 3, 20), compression=compression)
+    assert lengths == [n_compressed]
+
+
 def test_full_resolution_is_the_compressed_spectrogram() -> None:
     spectrogram = energies(2, 9)
     assert_close(

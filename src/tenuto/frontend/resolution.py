@@ -50,6 +50,7 @@ class Resolution(nn.Module, ABC):
 
     n_channels: int = 1
     merges: bool = True  # frames, of energies; False: all it reads is what is compressed
+    looks: bool = True  # at what is compressed; False: all it reads is energies
 
     def __init__(self, reduction: float = 0.0) -> None:
         super().__init__()
@@ -94,9 +95,9 @@ class Resolution(nn.Module, ABC):
             spectrogram = spectrogram.float()
         overwrite = overwrite and not self.merges and not torch.is_grad_enabled() and eager_on_cpu(spectrogram)
         if not torch.compiler.is_compiling() and not torch.is_autocast_enabled(spectrogram.device.type):
-            return self.resolve(Spectrogram.of(spectrogram, lengths, compression, overwrite), empty)
+            return self.resolve(Spectrogram.of(spectrogram, lengths, compression, overwrite, self.looks), empty)
         with torch.autocast(spectrogram.device.type, enabled=False):  # which takes time
-            return self.resolve(Spectrogram.of(spectrogram, lengths, compression, overwrite), empty)
+            return self.resolve(Spectrogram.of(spectrogram, lengths, compression, overwrite, self.looks), empty)
 
     def kept_of(self, spectrogram: Spectrogram) -> tuple[Tensor, int]:
         """Kept frames of each clip, int64 (batch,), and the largest of them, which the features have.
@@ -160,6 +161,7 @@ class AvgPool(Resolution):
         if of not in ("energies", "compressed"):
             raise UsageError(f"of is {of!r}; wanted 'energies' or 'compressed'")
         self.of = of
+        self.looks = of == "compressed"
 
     def resolve(self, spectrogram: Spectrogram, empty: Tensor | None) -> ResolutionOutput:
         """Average the frames each output owns."""

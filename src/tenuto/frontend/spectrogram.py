@@ -35,17 +35,23 @@ class Spectrogram(ABC):
 
     @staticmethod
     def of(
-        spectrogram: Tensor, lengths: Tensor | None, compression: Compression | None, overwrite: bool = False
+        spectrogram: Tensor,
+        lengths: Tensor | None,
+        compression: Compression | None,
+        overwrite: bool = False,
+        looks: bool = True,
     ) -> Spectrogram:
         """With a compression `spectrogram` is energies, without one a log-mel (natural logarithm).
 
         Compressions that act within a frame follow the warp; one that looks along time (PCEN) runs once, here,
         and its output is what is warped. overwrite: energies may become the compressed spectrogram, since nothing
-        else will be asked for.
+        else will be asked for. looks: False where the compressed spectrogram is not, and need not be worked out.
         """
         spectrogram = spectrogram.mT.contiguous().mT  # a frame's bands together, as warp and network like it
         if compression is None:
             return _log_mel(spectrogram, lengths)
+        if not looks and not compression.along_time:
+            return _Energies(spectrogram, lengths, spectrogram, compression)
         compress = compression.overwrite if overwrite else compression
         return _Energies(compress(spectrogram, lengths), lengths, spectrogram, compression)
 
