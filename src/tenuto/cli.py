@@ -18,6 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tenuto.allocator import keep_freed_memory
 from tenuto.errors import UsageError, WorkError
 
 SETTING = re.compile(r"[A-Za-z_]\w*(\.\w+)*=")
@@ -163,6 +164,7 @@ VERBS: dict[str, Verb] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb and returns its exit code."""
+    keep_freed_memory()
     try:
         args = parse(sys.argv[1:] if argv is None else argv)
         with redirect_stdout(sys.stderr) if args.json else nullcontext():
