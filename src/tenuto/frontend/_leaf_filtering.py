@@ -80,7 +80,8 @@ class _Filtered(torch.autograd.Function):
         learns = any(ctx.needs_input_grad[4:])
         to_responses = [torch.zeros_like(each) if learns else None for each in responses]
         back = [(2 * each[:, 0]).flip(1) for each in windows]
-        for i, (which, clips, rows, block, of_all) in enumerate(_blocks(spectrum, bands)):
+        blocks = _blocks(spectrum, bands) if learns or to_spectrum is not None else []
+        for i, (which, clips, rows, block, of_all) in enumerate(blocks):
             response, first = responses[which][block], bands[which].first[block]
             low = kept[i] if kept else torch.fft.ifft(_filter(spectrum[rows], response, first))
             to_low = _unpool(low, gradients[0][of_all, clips], back[which][block], bands[which])

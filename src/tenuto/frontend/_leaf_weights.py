@@ -121,7 +121,7 @@ class _Weights(torch.autograd.Function):
         sides = torch.cat([far, far * shares])  # at f and -f, then the same of near shares
         n_bands, shape = response.shape[0], (which.n_differences, which.n_first)
         weights: Tensor = response.new_empty(n_bands, *shape, dtype=dtype)
-        products = response.new_empty(n_bands if ctx.needs_input_grad[0] else 0, *shape)
+        products = response.new_empty(n_bands if any(ctx.needs_input_grad) else 0, *shape)
         for bands in _blocks(weights):
             room = products[bands] if len(products) else response.new_empty(weights[bands].shape)
             torch.mul(_products(sides[:, bands], counts, which, room), of_windows[bands, :, None], out=weights[bands])
