@@ -20,7 +20,7 @@ _KAISER_BETA = 12.5
 
 
 class Bins(NamedTuple):
-    """A transform's bins, `n_hops` a sample at one sample a hop; responses are computed at n_coarse of them."""
+    """Of a transform of n_hops hops: p samples a hop are p n_hops bins; responses are computed at p n_coarse."""
 
     hop: int
     n_hops: int
