@@ -69,11 +69,11 @@ def _parameters(
     centers, sigmas, widths, windows = (
         of.index_select(0, places) for of in (bank.centers, bank.sigmas, bank.widths, bank.windows)
     )
-    n_hops, window, runs = grid.segments.n_hops, windows.shape[1], of_rates(rates)
-    middle, of_bins = responses(centers, sigmas, window, rates, Bins(grid.hop, n_hops, grid.n_coarse), dtype)
+    window, runs = windows.shape[1], of_rates(rates)
+    middle, of_bins = responses(centers, sigmas, window, rates, grid.bins, dtype)
     both = _windows_and_slopes(windows.detach(), widths.detach())
     of_windows = [_at_rate(both[rows], _resampling(window, grid.hop, rate, tail), rate, dtype) for rate, rows in runs]
-    firsts = [(rate, middle[rows] - n_hops * rate // 2) for rate, rows in runs]
+    firsts = [(rate, middle[rows] - grid.segments.n_hops * rate // 2) for rate, rows in runs]
     return firsts, (of_bins, of_windows, widths.to(dtype))
 
 
@@ -97,8 +97,8 @@ class _Grid(NamedTuple):
     n_coarse: int
 
     @property
-    def n_fft(self) -> int:
-        return self.segments.n_hops * self.hop
+    def bins(self) -> Bins:
+        return Bins(self.hop, self.segments.n_hops, self.n_coarse)
 
 
 def _tail_and_grid(hop: int, window: int, n_frames: int) -> tuple[int, _Grid]:
@@ -130,7 +130,7 @@ def _spectra(samples: Tensor, before: int, grid: _Grid, n_mirrored: int) -> Tens
     Bins are -n_mirrored .. n_fft/2 + n_mirrored. In float64, as single precision would leave noise at -140 dB of
     the loudest part in every band, and some recordings have nothing louder in theirs.
     """
-    n_fft, step = grid.n_fft, grid.segments.n_inner * grid.hop
+    n_fft, step = grid.bins.n_fft, grid.segments.n_inner * grid.hop
     after = (grid.segments.n_segments - 1) * step + n_fft - before - samples.shape[1]
     exact = samples if samples.device.type == "mps" else samples.double()
     segments = F.pad(exact, (before, max(after, 0))).unfold(1, n_fft, step)[:, : grid.segments.n_segments].flatten(0, 1)

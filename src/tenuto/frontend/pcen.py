@@ -26,13 +26,16 @@ def smooth(energies: Tensor, coefficient: Tensor, before: Tensor | None = None, 
 
     coefficient s (band,) in [0, 1]; before (batch, band): M of the frame before the first, or None: M[0] = E[0].
     """
-    if is_exporting() or torch.compiler.is_compiling():
-        start, decay = energies[..., 0] if before is None else before, 1 - coefficient
-        if is_exporting():
-            return recur(energies, coefficient, decay, start) + floor
-        return _recur(energies, coefficient, decay, start, floor)
+    if is_exporting():
+        return recur(energies, coefficient, 1 - coefficient, _start(energies, before)) + floor
+    if torch.compiler.is_compiling():
+        return _recur(energies, coefficient, 1 - coefficient, _start(energies, before), floor)
     smoothed: Tensor = _Smoothed.apply(energies, coefficient, before, floor)
     return smoothed
+
+
+def _start(energies: Tensor, before: Tensor | None) -> Tensor:
+    return energies[..., 0] if before is None else before
 
 
 class _Smoothed(torch.autograd.Function):
@@ -40,8 +43,7 @@ class _Smoothed(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, energies: Tensor, coefficient: Tensor, before: Tensor | None, floor: float) -> Tensor:
-        start = energies[..., 0] if before is None else before
-        smoothed = _recur(energies, coefficient, 1 - coefficient, start, floor)
+        smoothed = _recur(energies, coefficient, 1 - coefficient, _start(energies, before), floor)
         ctx.save_for_backward(energies, coefficient, before, smoothed)
         ctx.floor = floor
         return smoothed
