@@ -49,36 +49,61 @@ class Recorder:
         return run
 
 
+def warp(rows: Tensor, importance: Tensor, n_out: int, algorithm1: bool, with_max: bool, cut: bool) -> list[Tensor]:
+    """What a graph calls: importance cut by one operator for the next, or inside it."""
+    cuts = OPERATORS.cut(importance, n_out, algorithm1) if cut else []
+    warped: list[Tensor] = OPERATORS.warp(rows, importance, n_out, algorithm1, cuts, with_max)
+    return warped
+
+
+@pytest.mark.parametrize("cut", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_operator_is_the_matrix(dtype: torch.dtype) -> None:
+def test_the_operator_is_the_matrix(dtype: torch.dtype, cut: bool) -> None:
     rows, importance = torch.rand(3, N_FRAMES, 5, dtype=dtype), importance_of(3, 11)
     products = warp_matrix(importance, 11).to(dtype)[..., None] * rows[:, None]
-    mean, largest = OPERATORS.warp(rows, importance, 11, True, True)
+    mean, largest = warp(rows, importance, 11, algorithm1=True, with_max=True, cut=cut)
     name = "float64" if dtype == torch.float64 else "float32"
     assert_close(mean, products.sum(2), name)
     assert_close(largest, products.amax(2), name)
-    of_one, nothing = OPERATORS.warp(rows[:1], importance, 11, True, False)
+    of_one, nothing = warp(rows[:1], importance, 11, algorithm1=True, with_max=False, cut=cut)
     assert_close(of_one, warp_matrix(importance, 11).to(dtype) @ rows[0], name)
     assert nothing.numel() == 0
 
 
-def test_whole_frames_stay_whole() -> None:
+@pytest.mark.parametrize("cut", [True, False])
+def test_an_output_that_every_frame_touches_has_their_maximum(cut: bool) -> None:
+    """Its maximum (Eq. 6) is negative where all frames are, which the kernel for a CPU leaves to the reference."""
+    rows, importance = -1 - torch.rand(2, 6, 4), torch.full((2, 6), 1 / 6, dtype=torch.float64)
+    _, largest = warp(rows, importance, 1, algorithm1=True, with_max=True, cut=cut)
+    assert_close(largest, rows.amax(1, keepdim=True) / 6, "float32")
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_whole_frames_stay_whole(cut: bool) -> None:
     frames, importance = torch.rand(3, 5, N_FRAMES), importance_of(3, 11)
     with torch.no_grad():
         kernel = eager_kernel(importance)
         expected = kernel.weighted_sum(frames, kernel.whole_frames(importance, 11))
-    mean, _ = OPERATORS.warp(frames.mT, importance, 11, False, True)
+    mean, _ = warp(frames.mT, importance, 11, algorithm1=False, with_max=True, cut=cut)
     assert_close(mean.mT, expected, "float32")
-    cut, _ = OPERATORS.warp(frames.mT, importance, 11, True, True)
-    assert not torch.allclose(mean, cut)
+    parted, _ = warp(frames.mT, importance, 11, algorithm1=True, with_max=True, cut=cut)
+    assert not torch.allclose(mean, parted)
 
 
+@pytest.mark.parametrize("algorithm1", [True, False])
 @pytest.mark.parametrize("with_max", [True, False])
-def test_what_graphs_are_told_of_the_operators_is_so(with_max: bool) -> None:
+def test_what_graphs_are_told_of_the_operators_is_so(with_max: bool, algorithm1: bool) -> None:
     """Shapes, types, strides, and that nothing is written into: PyTorch's own check."""
     rows, importance = torch.rand(2, N_FRAMES, 5), importance_of(2, 7)
     checks = ("test_schema", "test_faketensor")
-    torch.library.opcheck(OPERATORS.warp.default, (rows, importance, 7, True, with_max), test_utils=checks)
+    torch.library.opcheck(OPERATORS.cut.default, (importance, 7, algorithm1), test_utils=checks)
+    for cuts in ([], list(OPERATORS.cut(importance, 7, algorithm1))):
+        given = (rows, importance, 7, algorithm1, cuts, with_max)
+        torch.library.opcheck(OPERATORS.warp.default, given, test_utils=checks)
+
+
+def test_what_graphs_are_told_of_the_other_operators_is_so() -> None:
+    importance, checks = importance_of(2, 7), ("test_schema", "test_faketensor")
     lengths = torch.tensor([N_FRAMES, 20])
     for arguments in (
         (importance.log(), torch.tensor([9, 4]), lengths),
@@ -163,6 +188,7 @@ def test_a_layer_on_log_mels_is_one_graph_of_few_calls(lengths: Tensor | None, r
     for name in ("features", "lengths", "importance", "guide_loss", "activeness"):
         torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=1e-4, atol=1e-4)
     called = " ".join(recorder.called)
+    assert recorder.called.count("tenuto.cut.default") == 1  # for mean, maximum and encoding
     assert "tenuto.warp" in called
     assert "tenuto.position_encoding" in called
     assert ("tenuto.rescale_logits" in called) == (rescaling == "exact")

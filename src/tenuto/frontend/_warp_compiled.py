@@ -1,35 +1,43 @@
-"""The warp under torch.compile, without gradients: an operator that a graph calls and does not look into.
+"""The warp under torch.compile, without gradients: operators that a graph calls and does not look into.
 
 So that the kernels run that would run without a graph. Traced through, they become gathers and scatters over all
-segments, several times as slow; with gradients that is what happens (`_warp_torch`).
+segments, several times as slow; with gradients that is what happens (`_warp_torch`). On a CPU importance is cut once
+for all that is warped by it; other devices cut it inside each operator, into what their kernels read.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from tenuto.frontend import _warp_forward, _warp_torch
 from tenuto.frontend._warp_kernels import eager_kernel
 
 
 class Uncut(NamedTuple):
-    """What is cut inside the operator: importance (batch, frame), and how."""
+    """Importance (batch, frame), how it is to be cut, and what `_cut` made of it; nothing on other devices."""
 
     importance: Tensor
     n_out: int
     algorithm1: bool
+    cuts: list[Tensor]
 
 
 def segments(importance: Tensor, n_out: int) -> Uncut:
     """importance (batch, frame) >= 0 -> what is cut as by Eq. 5 and Algorithm 1."""
-    return Uncut(importance, n_out, True)
+    return _uncut(importance, n_out, algorithm1=True)
 
 
 def whole_frames(importance: Tensor, n_out: int) -> Uncut:
     """As `_warp_torch.whole_frames`: every frame goes whole into one output."""
-    return Uncut(importance, n_out, False)
+    return _uncut(importance, n_out, algorithm1=False)
+
+
+def _uncut(importance: Tensor, n_out: int, algorithm1: bool) -> Uncut:
+    cuts = list(_cut(importance, n_out, algorithm1)) if importance.device.type == "cpu" else []
+    return Uncut(importance, n_out, algorithm1, cuts)
 
 
 def weighted_sum(frames: Tensor, uncut: Uncut) -> Tensor:
@@ -45,21 +53,60 @@ def weighted_sum_and_max(frames: Tensor, uncut: Uncut) -> tuple[Tensor, Tensor]:
 
 
 @torch.library.custom_op(
+    "tenuto::cut",
+    mutates_args=(),
+    schema="(Tensor importance, SymInt n_out, bool algorithm1) -> (Tensor, Tensor, Tensor, Tensor)",
+)
+def _cut(importance: Tensor, n_out: int, algorithm1: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """importance (batch, frame), on a CPU -> weight, frame, starts and n_most of `_warp_forward.Cuts`."""
+    cuts = (_warp_forward.segments if algorithm1 else _warp_forward.whole_frames)(importance, n_out)
+    weight = cuts.weight if algorithm1 else cuts.weight.clone()  # whole frames weigh what came in
+    return weight, cuts.frame, cuts.starts, torch.tensor(cuts.n_most)
+
+
+@_cut.register_fake
+def _(importance: Tensor, n_out: int, algorithm1: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    n_clips, n_frames = importance.shape
+    dtype = torch.float64 if algorithm1 else importance.dtype
+    weight = importance.new_empty(n_clips, n_frames + n_out if algorithm1 else n_frames, dtype=dtype)
+    starts = weight.new_empty(n_clips, n_out + 2, dtype=torch.int32)
+    return weight, torch.empty_like(weight, dtype=torch.int32), starts, weight.new_empty((), dtype=torch.int64)
+
+
+@torch.library.custom_op(
     "tenuto::warp",
     mutates_args=(),
-    schema="(Tensor rows, Tensor importance, SymInt n_out, bool algorithm1, bool with_max) -> (Tensor, Tensor)",
+    schema="(Tensor rows, Tensor importance, SymInt n_out, bool algorithm1, Tensor[] cuts, bool with_max)"
+    " -> (Tensor, Tensor)",
 )
-def _warp(rows: Tensor, importance: Tensor, n_out: int, algorithm1: bool, with_max: bool) -> tuple[Tensor, Tensor]:
-    """rows (batch or 1, frame, band), importance (batch, frame) -> mean (batch, n_out, band); maximum, or nothing."""
-    kernel = eager_kernel(importance)
-    cuts = (kernel.segments if algorithm1 else kernel.whole_frames)(importance, n_out)
+def _warp(
+    rows: Tensor, importance: Tensor, n_out: int, algorithm1: bool, cuts: list[Tensor], with_max: bool
+) -> tuple[Tensor, Tensor]:
+    """rows (batch or 1, frame, band), importance (batch, frame), `cuts` of it or none
+    -> mean (batch, n_out, band); maximum, or nothing.
+    """
+    kernel = _warp_forward if cuts else eager_kernel(importance)
+    segments = _as_cut(cuts, importance, algorithm1) if cuts else _newly_cut(importance, n_out, algorithm1)
     if not with_max:
-        return kernel.weighted_sum(rows.mT, cuts).mT.contiguous(), rows.new_empty(0)
-    mean, largest = kernel.weighted_sum_and_max(rows.mT, cuts)
+        return kernel.weighted_sum(rows.mT, segments).mT.contiguous(), rows.new_empty(0)
+    mean, largest = kernel.weighted_sum_and_max(rows.mT, segments)
     return mean.mT.contiguous(), largest.mT.contiguous()
 
 
+def _as_cut(cuts: list[Tensor], importance: Tensor, algorithm1: bool) -> _warp_forward.Cuts:
+    weight, frame, starts, n_most = cuts
+    again = _warp_torch.segments if algorithm1 else _warp_torch.whole_frames
+    return _warp_forward.Cuts(weight, frame, starts, int(n_most), importance, again)
+
+
+def _newly_cut(importance: Tensor, n_out: int, algorithm1: bool) -> Any:
+    kernel = eager_kernel(importance)
+    return (kernel.segments if algorithm1 else kernel.whole_frames)(importance, n_out)
+
+
 @_warp.register_fake
-def _(rows: Tensor, importance: Tensor, n_out: int, algorithm1: bool, with_max: bool) -> tuple[Tensor, Tensor]:
+def _(
+    rows: Tensor, importance: Tensor, n_out: int, algorithm1: bool, cuts: list[Tensor], with_max: bool
+) -> tuple[Tensor, Tensor]:
     shape = (importance.shape[0], n_out, rows.shape[2])
     return rows.new_empty(shape), rows.new_empty(shape if with_max else (0,))

@@ -182,4 +182,4 @@ def _floored(log_mel: Tensor, peak: Tensor, lowest: Tensor | None) -> Tensor:
     """
     if lowest is not None and (lowest - peak).amin().item() >= math.log(_FLOOR):
         return log_mel
-    return torch.maximum(log_mel, peak + math.log(_FLOOR))
+    return torch.maximum(log_mel.mT, peak + math.log(_FLOOR)).mT  # in the order of memory, for graphs
