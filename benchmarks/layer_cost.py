@@ -13,11 +13,11 @@ import statistics
 
 import torch
 from interleaved import Call, arguments, machine, middle, ratios, seconds_by_round, spread, table
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tenuto.frontend.diffres import DiffRes
-from tenuto.frontend.importance import FrameImportance
+from tenuto.frontend.importance import FrameImportance, ResConv1d
 
 SIZES = (1_000, 3_000, 10_000)
 N_BANDS, BATCH, REDUCTION = 128, 8, 0.75
@@ -25,12 +25,20 @@ AT_MOST = 1.25
 
 
 def plain_network(network: FrameImportance, x: Tensor) -> Tensor:
-    """Log-mel (batch, band, frame) -> logits (batch, frame), the modules called as they are."""
+    """Log-mel (batch, band, frame) -> logits (batch, frame), operation by operation."""
     for block in network.blocks:
-        first = F.leaky_relu(block.norm1(block.conv1(x)))  # type: ignore[operator]
-        second = block.norm2(block.conv2(first))  # type: ignore[operator]
-        x = first + (F.leaky_relu(second) if block.last_activation else second)
+        assert isinstance(block, ResConv1d)
+        first, second = block.pairs
+        y = F.leaky_relu(plain_pair(first, x))
+        z = plain_pair(second, y)
+        x = y + (F.leaky_relu(z) if block.last_activation else z)
     return x[:, 0]
+
+
+def plain_pair(pair: tuple[nn.Conv1d, nn.BatchNorm2d], x: Tensor) -> Tensor:
+    """Frames (batch, n_in, frame) -> (batch, n_out, frame)."""
+    conv, norm = pair
+    return F.batch_norm(conv(x), norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
 
 
 def make_calls(n_frames: int) -> dict[str, Call]:

@@ -79,8 +79,8 @@ def test_folded_norms_are_the_modules_one_by_one(learns: bool, eps: float) -> No
         x = spectrogram
         for block in network.blocks:
             assert isinstance(block, ResConv1d)
-            first = F.leaky_relu(block.norm1(block.conv1(x)))
-            second = block.norm2(block.conv2(first))
+            first = F.leaky_relu(block.norm1(block.conv1(x)[:, :, None])[:, :, 0])
+            second = block.norm2(block.conv2(first)[:, :, None])[:, :, 0]
             x = first + (F.leaky_relu(second) if block.last_activation else second)
     assert_close(logits, x[:, 0], "float64")
 
@@ -109,10 +109,10 @@ def test_block_is_each_clip_by_itself_with_common_statistics() -> None:
     clips = [torch.randn(6, n, dtype=torch.float64) for n in (21, 9)]
     batch, valid = batch_with_mask(clips)
     expected = oracle.network(copy.deepcopy(blocks), clips, True, last_activation=True)
-    out = batch.masked_fill(~valid[:, None], 0)
+    out = batch.masked_fill(~valid[:, None], 0)[:, :, None]
     for block in blocks:
         out = block(out, valid.double())
-    for row, clip in zip(out, expected, strict=True):
+    for row, clip in zip(out[:, :, 0], expected, strict=True):
         assert_close(row[:, : clip.shape[1]], clip, "float64")
         assert (row[:, clip.shape[1] :] == 0).all()
 
@@ -122,7 +122,7 @@ def test_running_statistics_are_those_of_the_valid_frames() -> None:
     clips = [torch.randn(12, n, dtype=torch.float64) for n in (30, 17)]
     network(*batch_with_mask(clips))
     conv = next(m for m in network.modules() if isinstance(m, nn.Conv1d))
-    norm = next(m for m in network.modules() if isinstance(m, nn.BatchNorm1d))
+    norm = next(m for m in network.modules() if isinstance(m, nn.BatchNorm2d))
     frames = torch.cat([conv(clip[None])[0] for clip in clips], dim=1)
     assert_close(norm.running_mean, 0.1 * frames.mean(1), "float64")
     assert_close(norm.running_var, 0.9 + 0.1 * frames.var(1), "float64")
@@ -148,7 +148,7 @@ def test_starts_near_uniform_importance_and_sees_both_signs() -> None:
         assert logits.std() > 1e-3, "a constant importance learns nothing"
         scores = torch.sigmoid(logits)
         assert scores.min() / scores.max() > 0.5, "far from uniform"
-        last = next(reversed([m for m in network.modules() if isinstance(m, nn.BatchNorm1d)]))
+        last = next(reversed([m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]))
         nn.init.constant_(last.weight, 1.0)
         assert network(spectrogram).amin() < 0 < network(spectrogram).amax()
 

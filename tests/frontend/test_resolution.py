@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import pytest
@@ -184,6 +185,15 @@ def test_a_clip_of_no_frames_among_others_harms_nobody(subject: Subject) -> None
     assert (mixed.features[1] == 0).all()
     assert_close(mixed.features[:1], alone.features, "padding")
     assert mixed.losses is None or torch.isfinite(mixed.losses).all()
+
+
+@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+def test_lengths_of_whole_clips_are_no_lengths(subject: Subject) -> None:
+    """To the last digit, in training: the norms are PyTorch's own, and nothing is masked."""
+    layer, batch = unsettled(subject.build()).train(), subject.inputs(3, 12)
+    found, expected = (subject.call(copy.deepcopy(layer), batch, n) for n in (torch.full((3,), 12), None))
+    assert torch.equal(found.features, expected.features)
+    assert torch.equal(found.lengths, expected.lengths)
 
 
 @pytest.mark.parametrize("n_frames", [100_000])

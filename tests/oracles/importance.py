@@ -55,7 +55,7 @@ def activeness(importance: Sequence[float], active: Sequence[bool], normalizer: 
     return math.sqrt(sum((s - average) ** 2 for s in values) / len(values)) / normalizer
 
 
-def batch_norm(clips: list[Tensor], norm: nn.BatchNorm1d, training: bool) -> list[Tensor]:
+def batch_norm(clips: list[Tensor], norm: nn.BatchNorm2d, training: bool) -> list[Tensor]:
     """(channel, frame) clips -> the same, normalised by what all their frames have in common."""
     mean, var = norm.running_mean, norm.running_var
     if training:
@@ -74,7 +74,7 @@ def network(module: nn.Module, clips: list[Tensor], training: bool, last_activat
     The convolutions and batch norms are taken from `module` in the order in which it holds them, two a block.
     """
     convs = [m for m in module.modules() if isinstance(m, nn.Conv1d)]
-    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm1d)]
+    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
     assert len(convs) == len(norms)
     for layer, (conv, norm) in enumerate(zip(convs, norms, strict=True)):
         dilation, reach = conv.dilation, conv.dilation[0] * (conv.kernel_size[0] // 2)

@@ -11,62 +11,34 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tenuto.errors import UsageError
+from tenuto.frontend.masked_norm import MaskedBatchNorm2d
 
-Folded = tuple[Tensor, Tensor]  # weight (out, in, tap) and bias (out,) of a convolution and the batch norm behind it
+Folded = tuple[Tensor, Tensor]  # weight (out, in, 1, tap) and bias (out,) of a convolution and the batch norm behind it
 Normalizer = Literal["mean", "reduction"]
 KERNEL_SIZE = 5
 _PACKED_BELOW = 0.9  # of the padded batch: clips end to end save time
 WIDTHS = (64, 32, 16, 8, 1)  # Table 6
 EMPTY_BELOW = 1e-4  # epsilon of Eqs. 4 and 7, section 3
-
-
-class MaskedBatchNorm1d(nn.BatchNorm1d):
-    """Batch norm (batch, channel, frame) -> the same, whose statistics are those of the valid frames alone."""
-
-    def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
-        """x (batch, channel, frame), valid (batch, frame) of ones and zeros or None: all -> the same shape."""
-        if valid is None or not self.training:
-            return super().forward(x)
-        weight = valid[:, None]  # (batch, 1, frame)
-        n = weight.sum()
-        mean = (x * weight).sum((0, 2)) / n
-        centred = x - mean[:, None]
-        variance = (centred.square() * weight).sum((0, 2)) / n
-        self._follow(mean.detach(), variance.detach() * (n / (n - 1).clamp_min(1)))
-        assert self.weight is not None
-        assert self.bias is not None
-        scale = self.weight * torch.rsqrt(variance + self.eps)
-        return centred * scale[:, None] + self.bias[:, None]
-
-    def _follow(self, mean: Tensor, variance: Tensor) -> None:
-        assert self.running_mean is not None
-        assert self.running_var is not None
-        assert self.num_batches_tracked is not None
-        assert self.momentum is not None
-        with torch.no_grad():
-            self.num_batches_tracked.add_(1)
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance, self.momentum)
-
-
-Pair = tuple[nn.Conv1d, MaskedBatchNorm1d]
+Pair = tuple[nn.Conv1d, MaskedBatchNorm2d]
 
 
 class ResConv1d(nn.Module):
     """Two convolutions of kernel 5, each with batch norm and leaky ReLU, an identity round the second (Figure 3).
 
-    (batch, n_in, frame) -> (batch, n_out, frame); zeros beyond the clip, as beyond the tensor. The last block of
-    the importance network leaves out the last leaky ReLU, so that the sigmoid behind it sees both signs.
-    In evaluation the batch norms are folded into the convolutions, here or, of many blocks at once, before.
+    Frames are images one pixel high, (batch, n_in, 1, frame) -> (batch, n_out, 1, frame): of images PyTorch leaves a
+    frame's channels together, as the filterbank has them, where convolutions and batch norms are fastest. Zeros
+    beyond the clip, as beyond the tensor. The last block of the importance network leaves out the last leaky ReLU,
+    so that the sigmoid behind it sees both signs. In evaluation the batch norms are folded into the convolutions,
+    here or, of many blocks at once, before.
     """
 
     def __init__(self, n_in: int, n_out: int, dilation: int = 1, last_activation: bool = True) -> None:
         super().__init__()
         padding = dilation * (KERNEL_SIZE // 2)
         self.conv1 = nn.Conv1d(n_in, n_out, KERNEL_SIZE, padding=padding, dilation=dilation)
-        self.norm1 = MaskedBatchNorm1d(n_out)
+        self.norm1 = MaskedBatchNorm2d(n_out)
         self.conv2 = nn.Conv1d(n_out, n_out, KERNEL_SIZE, padding=padding, dilation=dilation)
-        self.norm2 = MaskedBatchNorm1d(n_out)
+        self.norm2 = MaskedBatchNorm2d(n_out)
         self.last_activation = last_activation
 
     @property
@@ -75,24 +47,25 @@ class ResConv1d(nn.Module):
         return (self.conv1, self.norm1), (self.conv2, self.norm2)
 
     def forward(self, x: Tensor, valid: Tensor | None = None, folded: Sequence[Folded | None] = (None, None)) -> Tensor:
-        """x (batch, n_in, frame), zero where valid (batch, frame) is not one -> (batch, n_out, frame), likewise."""
+        """x (batch, n_in, 1, frame), zero where valid (batch, frame) is not one -> (batch, n_out, 1, frame), too."""
         first = F.leaky_relu(_conv_norm(x, self.conv1, self.norm1, valid, folded[0]), inplace=True)
-        if valid is not None:
-            first = first * valid[:, None]  # what the second convolution's zero padding would be
         second = _conv_norm(first, self.conv2, self.norm2, valid, folded[1])
         if self.last_activation:
             second = F.leaky_relu(second, inplace=True)
-        both = first + second if torch.is_grad_enabled() else second.add_(first)
-        return both if valid is None else both * valid[:, None]
+        return first + second if torch.is_grad_enabled() else second.add_(first)
 
 
 def _conv_norm(
-    x: Tensor, conv: nn.Conv1d, norm: MaskedBatchNorm1d, valid: Tensor | None, folded: Folded | None
+    x: Tensor, conv: nn.Conv1d, norm: MaskedBatchNorm2d, valid: Tensor | None, folded: Folded | None
 ) -> Tensor:
+    """(batch, n_in, 1, frame) -> (batch, n_out, 1, frame), zero beyond what is valid, as the next zero padding is."""
     if folded is None and norm.training:
-        normalised: Tensor = norm(_convolve(x, conv, conv.weight, conv.bias), valid)
+        normalised: Tensor = norm(_convolve(x, conv, _frames_together(conv.weight), conv.bias), valid)
         return normalised
-    return _convolve(x, conv, *(fold([(conv, norm)])[0] if folded is None else folded))
+    convolved = _convolve(x, conv, *(fold([(conv, norm)])[0] if folded is None else folded))
+    if valid is None:
+        return convolved
+    return convolved * valid[:, None, None] if torch.is_grad_enabled() else convolved.mul_(valid[:, None, None])
 
 
 def fold(pairs: Sequence[Pair]) -> list[Folded]:
@@ -113,24 +86,22 @@ def fold(pairs: Sequence[Pair]) -> list[Folded]:
 
 
 def _scaled(weight: Tensor, scale: Tensor) -> Tensor:
-    """weight (out, in, tap) times scale (out, 1, 1), a tap's channels together."""
+    """weight (out, in, tap) times scale (out, 1, 1) -> (out, in, 1, tap), a tap's channels together."""
     if torch.is_grad_enabled() or torch.compiler.is_compiling():
-        return _frames_together(weight * scale)[:, :, 0]
-    return torch.mul(weight, scale, out=torch.empty_like(weight.mT, memory_format=torch.contiguous_format).mT)
+        return _frames_together(weight * scale)
+    together = torch.empty_like(weight.mT, memory_format=torch.contiguous_format).mT
+    return torch.mul(weight, scale, out=together)[:, :, None]
 
 
 def _frames_together(weight: Tensor) -> Tensor:
-    """weight (out, in, tap) -> (out, in, 1, tap), a tap's channels together; not copied where they are."""
+    """weight (out, in, tap) -> (out, in, 1, tap), a tap's channels together."""
     return weight[:, :, None].contiguous(memory_format=torch.channels_last)
 
 
 def _convolve(x: Tensor, conv: nn.Conv1d, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """`conv` with these weights, as a convolution of images one pixel high, whose channels may lie together.
-
-    In that layout, which the filterbank has already, it takes two thirds of the time (benchmarks/layer_cost.py).
-    """
+    """`conv` with these weights, of images one pixel high: two thirds of the time (benchmarks/layer_cost.py)."""
     padding, dilation = (0, int(conv.padding[0])), (1, int(conv.dilation[0]))
-    return F.conv2d(x[:, :, None], _frames_together(weight), bias, padding=padding, dilation=dilation)[:, :, 0]
+    return F.conv2d(x, weight, bias, padding=padding, dilation=dilation)
 
 
 class FrameImportance(nn.Module):
@@ -166,13 +137,13 @@ class FrameImportance(nn.Module):
         x = spectrogram
         if valid is not None:
             x, valid = x.masked_fill(~valid[:, None], 0), valid.to(x.dtype)
-        x = x.mT.contiguous().mT  # a frame's bands together, as `_convolve` likes it
+        x = x.mT.contiguous().mT[:, :, None]  # a frame's bands together, as `_convolve` likes it
         pairs = [pair for block in self.blocks for pair in block.pairs]  # type: ignore[union-attr]
         evaluates = not torch.is_grad_enabled() and not any(norm.training for _, norm in pairs)
         folded = fold(pairs) if evaluates else [None] * len(pairs)
         for i, block in enumerate(self.blocks):
             x = block(x, valid, folded[2 * i : 2 * i + 2])
-        return x[:, 0]
+        return x[:, 0, 0]
 
 
 def _worth_packing(valid: Tensor, gap: int) -> bool:

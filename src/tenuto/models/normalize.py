@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from tenuto.frontend.importance import MaskedBatchNorm1d
 from tenuto.frontend.lengths import eager_on_cpu, length_mask
+from tenuto.frontend.masked_norm import MaskedBatchNorm2d
 
 _MANY_CELLS = 2**19  # below, masks are quicker than a loop over clips
 
@@ -24,30 +24,29 @@ class MaskedBatchNorm(nn.Module):
 
     def __init__(self, n_channels: int) -> None:
         super().__init__()
-        self.norm = MaskedBatchNorm1d(n_channels)
+        self.norm = MaskedBatchNorm2d(n_channels)
 
     def forward(self, maps: Tensor, lengths: Tensor | None = None) -> Tensor:
         """maps (batch, channel, band, frame), lengths (batch,) frames or None: all -> the same shape."""
-        n_bands, n_frames = maps.shape[-2:]
+        n_frames = maps.shape[-1]
         if self.training and lengths is not None and bool((lengths >= n_frames).all()):
             lengths = None  # nothing to mask: the fused kernel is several times faster
         if lengths is None and not (self.training and maps.numel() == maps.shape[1]):
-            normalised: Tensor = self.norm(maps.flatten(2))
-            return normalised.view(maps.shape)
+            normalised: Tensor = self.norm(maps)
+            return normalised
         if lengths is None:  # a single cell a channel, which the fused kernel refuses to train on
             lengths = maps.new_full((1,), n_frames, dtype=torch.int64)
         # in half precision the count of cells overflows
         exact = maps.to(torch.promote_types(maps.dtype, torch.float32))
-        if self.training and eager_on_cpu(maps) and maps.numel() >= _MANY_CELLS:
+        if self.training and eager_on_cpu(maps) and maps.numel() >= _MANY_CELLS and maps.stride(1) != 1:
             return self._packed(exact, lengths.clamp(0, n_frames).tolist()).to(maps.dtype)
         valid = length_mask(lengths, n_frames)
-        cells = valid[:, None].expand(-1, n_bands, -1).flatten(1)
-        masked: Tensor = self.norm(exact.flatten(2), cells).view(maps.shape)
+        masked: Tensor = self.norm(exact, valid)
         return (masked * valid[:, None, None]).to(maps.dtype)
 
     def _packed(self, maps: Tensor, frames: list[int]) -> Tensor:
         """As with masks, on a CPU, in training: valid cells alone through the fused kernel, in a half to a third."""
-        cells = self.norm(_Pack.apply(maps, frames)[None])[0]
+        cells = self.norm(_Pack.apply(maps, frames)[None, :, None])[0, :, 0]
         normalised: Tensor = _Unpack.apply(cells, maps.shape, frames)
         return normalised
 
