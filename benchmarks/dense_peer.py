@@ -1,6 +1,6 @@
 """DiffRes against the same layer with a dense warp matrix: Eqs. 5, 6 and 9 to 12 (Appendix A.5) of the paper.
 
-    python benchmarks/dense_peer.py [--rounds 7] [--threads 2] [--cpu-time] [--keep-pages]
+    python benchmarks/dense_peer.py [--rounds 7] [--threads 2] [--cpu-time] [--keep-pages] [--release DIR]
 
 The peer builds W (batch, kept, frame) as the appendix does, whole matrices at a time, as fast as that can be made:
 each step in place, mean and encoding in one product, the maximum over the one or two entries that a frame has in W.
@@ -9,12 +9,16 @@ evaluation, forward. Wanted of the whole layer: 20 times faster at 3,000 frames,
 batch 1, in a tenth of the memory. The network is in both, so that no warp makes the ratio larger than dense / network.
 "Warp alone" is what the two do differently: importance to mean, maximum and encoding.
 
+--release: a checkout of the authors' own layer (github.com/haoheliu/diffres-python; it wants torch_scatter), which
+then takes turns with the others.
+
 Memory is the largest sum of PyTorch's live allocations during a call, beside the input; and, in a process of its
 own, the rise of resident memory.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import subprocess
@@ -72,8 +76,8 @@ def dense_layer(layer: DiffRes, log_mel: Tensor) -> Tensor:
     return torch.stack([spectrogram.finish(mean, kept), spectrogram.finish(largest, kept), encoding], 1)
 
 
-def make_calls(n_frames: int, n_clips: int) -> dict[str, Call]:
-    """Both layers, both warps, and the importance network."""
+def make_calls(n_frames: int, n_clips: int, release: str | None = None) -> dict[str, Call]:
+    """Both layers, both warps, the importance network, and the authors' layer from where it lies."""
     torch.manual_seed(0)
     layer = DiffRes(N_BANDS, REDUCTION).eval()
     log_mel = (torch.randn(n_clips, n_frames, N_BANDS) * 3 - 8).mT
@@ -92,6 +96,12 @@ def make_calls(n_frames: int, n_clips: int) -> dict[str, Call]:
         "warp": warp,
         "dense warp": lambda: warp_dense(frames, positions, importance, n_out),
     }
+    if release is not None:
+        sys.path.insert(0, release)
+        from pydiffres import DiffRes as Authors  # type: ignore[import-not-found]
+
+        authors, frame_first = Authors(n_frames, N_BANDS, REDUCTION).eval(), log_mel.mT.contiguous()
+        calls["release"] = lambda: authors(frame_first)["feature"]
     return {name: torch.inference_mode()(call) for name, call in calls.items()}
 
 
@@ -112,10 +122,10 @@ def print_memory(case: int, name: str) -> None:
     print(json.dumps({"resident": resident or 0, "allocated": peak_allocated(call)}))
 
 
-def row_of(case: int, rounds: int, clock: object) -> list[str]:
+def row_of(case: int, rounds: int, clock: object, release: str | None) -> list[str]:
     """One line of the table."""
     n_frames, n_clips, wanted = CASES[case]
-    calls = make_calls(n_frames, n_clips)
+    calls = make_calls(n_frames, n_clips, release)
     outputs = [[*map(Tensor.double, calls[name]())] for name in ("warp", "dense warp")]  # type: ignore[call-overload]
     error = max(float((a - b).abs().max() / a.abs().max()) for a, b in zip(*outputs, strict=True))
     seconds = seconds_by_round(calls, rounds, clock)  # type: ignore[arg-type]
@@ -127,16 +137,22 @@ def row_of(case: int, rounds: int, clock: object) -> list[str]:
     times = [middle(seconds[name]) for name in ("network", "DiffRes", "dense")]
     memories = [f"{mib[0]} / {mib[1]}", f"{mib[2]} / {mib[3]}", f"{1 / share:.1f}"]
     verdict = f"{wanted} times, {1 / MEMORY_AT_MOST:.0f} times: {'yes' if kept else 'no'}"
-    return [f"{n_frames:,} x {n_clips}", *times, spread(layer), spread(warp), *memories, f"{error:.1e}", verdict]
+    row = [f"{n_frames:,} x {n_clips}", *times, spread(layer), spread(warp), *memories, f"{error:.1e}", verdict]
+    if release is not None:
+        row += [middle(seconds["release"])]
+        row += [spread(ratios(seconds, "release", name)) for name in ("DiffRes", "dense")]
+    return row
 
 
 def main() -> None:
     if "--memory-of" in sys.argv:
         print_memory(int(sys.argv[2]), sys.argv[3])
         return
-    options = arguments(__doc__ or "", rounds=7)
+    more = argparse.ArgumentParser(add_help=False)
+    more.add_argument("--release", metavar="DIR", help="a checkout of the authors' layer, to be timed beside")
+    options = arguments(__doc__ or "", rounds=7, more=more)
     print(f"{machine()}; {N_BANDS} bands, reduction {REDUCTION}, forward\n")
-    rows = [row_of(case, options.rounds, options.clock) for case in range(len(CASES))]
+    rows = [row_of(case, options.rounds, options.clock, options.release) for case in range(len(CASES))]
     header = ["frames x clips", "importance network, ms", "DiffRes, ms", "dense, ms", "dense / DiffRes"]
     header += [
         "dense / DiffRes, warp alone",
@@ -144,8 +160,11 @@ def main() -> None:
         "MiB resident",
         "memory, times less",
         "warps differ by",
+        "wanted of the layer",
     ]
-    print(table([*header, "wanted of the layer"], rows))
+    if options.release is not None:
+        header += ["authors' release, ms", "release / DiffRes", "release / dense"]
+    print(table(header, rows))
 
 
 if __name__ == "__main__":

@@ -2,14 +2,16 @@
 
     python benchmarks/layer_cost.py [--rounds 15] [--threads 2] [--cpu-time] [--keep-pages]
 
-A log-mel of 128 bands, batch 8, 75 % of the frames saved, evaluation mode, forward. Wanted: at most 1.25 times the
-importance network alone, at 1,000 frames or more. "Plain" is the same network as published: convolutions and batch
-norms one by one, channels first; this library's folds the norms and reads a frame's bands together. All take turns.
+A log-mel of 128 bands, batch 8, 75 % of the frames saved; evaluation mode, forward, and training mode, forward and
+backward. Wanted, forward: at most 1.25 times the importance network alone, at 1,000 frames or more. "Plain" is the
+same network as published: convolutions and batch norms one by one, channels first; this library's reads a frame's
+bands together and in evaluation folds the norms. All take turns.
 """
 
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 
 import torch
 from interleaved import Call, arguments, machine, middle, ratios, seconds_by_round, spread, table
@@ -38,47 +40,63 @@ def plain_network(network: FrameImportance, x: Tensor) -> Tensor:
 def plain_pair(pair: tuple[nn.Conv1d, nn.BatchNorm2d], x: Tensor) -> Tensor:
     """Frames (batch, n_in, frame) -> (batch, n_out, frame)."""
     conv, norm = pair
-    return F.batch_norm(conv(x), norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+    running = norm.running_mean, norm.running_var
+    return F.batch_norm(conv(x), *running, norm.weight, norm.bias, norm.training, eps=norm.eps)
 
 
-def make_calls(n_frames: int) -> dict[str, Call]:
-    """The layer and its importance network on one log-mel, a frame's bands together, as filterbanks give it."""
+def make_calls(n_frames: int, training: bool) -> dict[str, Call]:
+    """The layer, its importance network, and that plain, on one log-mel, a frame's bands together."""
     torch.manual_seed(0)
-    layer = DiffRes(N_BANDS, REDUCTION).eval()
-    log_mel = (torch.randn(BATCH, n_frames, N_BANDS) * 3 - 8).mT
-
-    @torch.inference_mode()
-    def whole() -> object:
-        return layer(log_mel)
-
-    @torch.inference_mode()
-    def network() -> object:
-        return layer.importance(log_mel)
-
+    layer = DiffRes(N_BANDS, REDUCTION).train(training)
+    log_mel = (torch.randn(BATCH, n_frames, N_BANDS) * 3 - 8).mT  # as filterbanks give it
     channels_first = log_mel.contiguous()
+    if not training:
+        with torch.inference_mode():
+            plain, ours = plain_network(layer.importance, channels_first), layer.importance(log_mel)
+        torch.testing.assert_close(plain, ours, rtol=1e-4, atol=1e-4)
 
-    @torch.inference_mode()
-    def plain() -> object:
-        return plain_network(layer.importance, channels_first)
+    def stepping(forward: Callable[[], Tensor]) -> Call:
+        with torch.no_grad():
+            toward = torch.randn_like(forward())
 
-    torch.testing.assert_close(plain(), network(), rtol=1e-4, atol=1e-4)
-    return {"layer": whole, "network": network, "plain": plain}
+        @torch.inference_mode(not training)
+        def call() -> object:
+            out = forward()
+            if training:
+                layer.zero_grad()
+                torch.autograd.backward(out, toward)
+            return out.detach()
+
+        return call
+
+    return {
+        "layer": stepping(lambda: layer(log_mel).features),
+        "network": stepping(lambda: layer.importance(log_mel)),
+        "plain": stepping(lambda: plain_network(layer.importance, channels_first)),
+    }
+
+
+def rows_of(training: bool, rounds: int, clock: Callable[[], float]) -> list[list[str]]:
+    """A line for each number of frames."""
+    rows = []
+    for n_frames in SIZES:
+        seconds = seconds_by_round(make_calls(n_frames, training), rounds, clock)
+        times = [middle(seconds[name]) for name in ("plain", "network", "layer")]
+        over_network, over_plain = ratios(seconds, "layer", "network"), spread(ratios(seconds, "layer", "plain"))
+        rows.append([f"{n_frames:,}", *times, spread(over_network), over_plain])
+        if not training:
+            rows[-1].append("yes" if statistics.median(over_network) <= AT_MOST else "no")
+    return rows
 
 
 def main() -> None:
     options = arguments(__doc__ or "", rounds=15)
-    print(f"{machine()}; {N_BANDS} bands, batch {BATCH}, reduction {REDUCTION}, forward\n")
-    rows = []
-    for n_frames in SIZES:
-        seconds = seconds_by_round(make_calls(n_frames), options.rounds, options.clock)
-        ratio = ratios(seconds, "layer", "network")
-        kept = "yes" if statistics.median(ratio) <= AT_MOST else "no"
-        times = [middle(seconds[name]) for name in ("plain", "network", "layer")]
-        over_plain = spread(ratios(seconds, "layer", "plain"))
-        rows.append([f"{n_frames:,}", *times, spread(ratio), kept, over_plain])
+    print(f"{machine()}; {N_BANDS} bands, batch {BATCH}, reduction {REDUCTION}\n\nEvaluation, forward:\n")
     header = ["frames", "network, plain, ms", "importance network, ms", "layer, ms", "layer / importance network"]
-    header += [f"at most {AT_MOST}", "layer / network, plain"]
-    print(table(header, rows))
+    header += ["layer / network, plain"]
+    print(table([*header, f"at most {AT_MOST}"], rows_of(False, options.rounds, options.clock)))
+    print("\nTraining, forward and backward:\n")
+    print(table(header, rows_of(True, options.rounds, options.clock)))
 
 
 if __name__ == "__main__":
