@@ -115,7 +115,7 @@ class SBCNN(Backbone):
 
 
 class _Block(nn.Module):
-    """Convolution 5 x 5, batch norm or none, ReLU, maximum pooling 2 (band) x 4 (frame) or none."""
+    """Convolution 5 x 5, batch norm or none, maximum pooling 2 (band) x 4 (frame) or none, ReLU."""
 
     def __init__(self, n_in: int, n_out: int, *, pooled: bool, same: bool, batch_norm: bool) -> None:
         super().__init__()
@@ -129,16 +129,18 @@ class _Block(nn.Module):
         return -(-n // pool) if self.same else (n - 4) // pool
 
     def forward(self, maps: Tensor, lengths: Tensor | None) -> Tensor:
-        """maps (batch, n_in, band, frame) -> (batch, n_out, band', frame'), zero beyond each length."""
+        """maps (batch, n_in, band, frame) -> (batch, n_out, band', frame'), zero beyond each length.
+
+        ReLU follows the pooling, to which it makes no difference, and of eight numbers one is left.
+        """
         maps = F.conv2d(maps, _as_liked(self.conv.weight), self.conv.bias, padding=self.conv.padding)
         if self.norm is not None:
             maps = self.norm(maps, lengths)
-        maps = F.relu(maps)
-        if self.norm is None and lengths is not None:
+        elif lengths is not None:
             maps = maps * length_mask(lengths, maps.shape[-1])[:, None, None, :]
-        if self.frame_pool == 1:
-            return maps
-        return F.max_pool2d(maps, (self.band_pool, self.frame_pool), ceil_mode=self.same)
+        if self.frame_pool > 1:
+            maps = F.max_pool2d(maps, (self.band_pool, self.frame_pool), ceil_mode=self.same)
+        return F.relu(maps)
 
 
 def _as_liked(images: Tensor) -> Tensor:
