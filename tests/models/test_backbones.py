@@ -48,6 +48,32 @@ def test_published_sbcnn_says_what_it_does_not_take() -> None:
         SBCNN(1, 20, 128)
 
 
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("in_channels", [1, 3])
+def test_sbcnn_of_any_size_is_these_layers(in_channels: int, training: bool) -> None:
+    """Maps and gradients, whatever the order and the layout in which they are worked out."""
+    sbcnn = unsettled(SBCNN(in_channels, 22)).double().train(training)
+    sbcnn.dropout.eval()
+    norms = [sbcnn.input_norm, *(block.norm for block in sbcnn.blocks)]
+    first, n1, n2, n3 = (norm.norm for norm in norms)
+    c1, c2, c3 = (block.conv for block in sbcnn.blocks)
+    pool = nn.MaxPool2d((2, 4), ceil_mode=True)
+    layers = [first, c1, n1, nn.ReLU(), pool, c2, n2, nn.ReLU(), pool, c3, n3, nn.ReLU(), sbcnn.dense, nn.ReLU()]
+    features = torch.randn(3, in_channels, 22, 37, dtype=torch.float64)
+    answers = []
+    for network in (nn.Sequential(*layers), sbcnn):
+        maps = network(features)
+        answers.append([maps, *torch.autograd.grad(maps.square().sum(), list(sbcnn.parameters()))])
+    for found, expected in zip(answers[1], answers[0], strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("in_channels", [1, 3])
+def test_sbcnn_keeps_the_channels_of_a_pixel_together(in_channels: int) -> None:
+    block = SBCNN(in_channels, 16).blocks[0]
+    assert block(torch.randn(2, in_channels, 16, 20), torch.tensor([20, 9])).stride(1) == 1
+
+
 @pytest.mark.parametrize(("n_bands", "n_frames"), [(1, 1), (13, 5), (40, 17), (128, 400)])
 @pytest.mark.parametrize("training", [True, False])
 def test_sbcnn_takes_any_size(n_bands: int, n_frames: int, training: bool) -> None:
