@@ -14,8 +14,8 @@ _SETTINGS = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOL
 def keep_freed_memory() -> bool:
     """Tells glibc's allocator, and asks for huge pages where buffers are larger; whether glibc was told.
 
-    By default it hands buffers of some megabytes back to the system, which clears every page of the next ones: half of
-    a training step on a CPU (benchmarks/kept_memory.py). For the whole process, so that no library may call this, and
+    By default it hands buffers of some megabytes back to the system, which clears every page of the next ones: a
+    quarter of a training on a CPU (benchmarks/kept_memory.py). For the whole process, so that no library may call this, and
     before PyTorch's first tensor. Other allocators, and what the environment says of glibc's, are left as they are.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
