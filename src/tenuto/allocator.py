@@ -15,8 +15,9 @@ def keep_freed_memory() -> bool:
     """Tells glibc's allocator, and asks for huge pages where buffers are larger; whether glibc was told.
 
     By default it hands buffers of some megabytes back to the system, which clears every page of the next ones: a
-    quarter of a training on a CPU (benchmarks/kept_memory.py). For the whole process, so that no library may call this, and
-    before PyTorch's first tensor. Other allocators, and what the environment says of glibc's, are left as they are.
+    quarter of a training on a CPU (benchmarks/kept_memory.py). For the whole process, so that no library may call
+    this, and before PyTorch's first tensor. Other allocators, and what the environment says of glibc's, are left as
+    they are.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     if not _is_glibc() or _is_set():
