@@ -58,12 +58,12 @@ def main() -> None:
     options = arguments(__doc__ or "", rounds=15)
     torch.manual_seed(0)
     print(f"{machine()}; {SIZE} bands x {SIZE} frames, batches of {BATCH}\n")
-    patches, calls = torch.randn(BATCH, 1, SIZE, SIZE), {}
-    for name, model in models().items():
+    patches, calls, built = torch.randn(BATCH, 1, SIZE, SIZE), {}, models()
+    for name, model in built.items():
         calls |= {name: forward(model, patches), f"{name}, both": step(model, patches)}
     seconds = seconds_by_round(calls, options.rounds, options.clock)
     rows = []
-    for name, model in models().items():
+    for name, model in built.items():
         parameters = sum(parameter.numel() for parameter in model.parameters())
         times = [1000 * statistics.median(seconds[each]) / BATCH for each in (name, f"{name}, both")]
         over = [spread(ratios(seconds, name + both, "`sbcnn`" + both)) for both in ("", ", both")]

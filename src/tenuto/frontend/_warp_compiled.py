@@ -7,6 +7,7 @@ for all that is warped by it; other devices cut it inside each operator, into wh
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -59,7 +60,7 @@ def weighted_sum_and_max(frames: Tensor, uncut: Uncut) -> tuple[Tensor, Tensor]:
 )
 def _cut(importance: Tensor, n_out: int, algorithm1: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """importance (batch, frame), on a CPU -> weight, frame, starts and n_most of `_warp_forward.Cuts`."""
-    cuts = (_warp_forward.segments if algorithm1 else _warp_forward.whole_frames)(importance, n_out)
+    cuts = _cutter(_warp_forward, algorithm1)(importance, n_out)
     weight = cuts.weight if algorithm1 else cuts.weight.clone()  # whole frames weigh what came in
     return weight, cuts.frame, cuts.starts, torch.tensor(cuts.n_most)
 
@@ -86,22 +87,22 @@ def _warp(
     -> mean (batch, n_out, band); maximum, or nothing.
     """
     kernel = _warp_forward if cuts else eager_kernel(importance)
-    segments = _as_cut(cuts, importance, algorithm1) if cuts else _newly_cut(importance, n_out, algorithm1)
+    cut = _as_cut(cuts, importance, algorithm1) if cuts else _cutter(kernel, algorithm1)(importance, n_out)
     if not with_max:
-        return kernel.weighted_sum(rows.mT, segments).mT.contiguous(), rows.new_empty(0)
-    mean, largest = kernel.weighted_sum_and_max(rows.mT, segments)
+        return kernel.weighted_sum(rows.mT, cut).mT.contiguous(), rows.new_empty(0)
+    mean, largest = kernel.weighted_sum_and_max(rows.mT, cut)
     return mean.mT.contiguous(), largest.mT.contiguous()
 
 
 def _as_cut(cuts: list[Tensor], importance: Tensor, algorithm1: bool) -> _warp_forward.Cuts:
     weight, frame, starts, n_most = cuts
-    again = _warp_torch.segments if algorithm1 else _warp_torch.whole_frames
-    return _warp_forward.Cuts(weight, frame, starts, int(n_most), importance, again)
+    return _warp_forward.Cuts(weight, frame, starts, int(n_most), importance, _cutter(_warp_torch, algorithm1))
 
 
-def _newly_cut(importance: Tensor, n_out: int, algorithm1: bool) -> Any:
-    kernel = eager_kernel(importance)
-    return (kernel.segments if algorithm1 else kernel.whole_frames)(importance, n_out)
+def _cutter(kernel: Any, algorithm1: bool) -> Callable[[Tensor, int], Any]:
+    """What cuts importance (batch, frame) into so many outputs, of this module of kernels."""
+    cut: Callable[[Tensor, int], Any] = kernel.segments if algorithm1 else kernel.whole_frames
+    return cut
 
 
 @_warp.register_fake

@@ -66,6 +66,11 @@ def length_mask(lengths: Tensor, n: int) -> Tensor:
     return torch.arange(n, device=lengths.device) < lengths[:, None]
 
 
+def are_whole(lengths: Tensor, n: int) -> bool:
+    """Whether every clip of lengths (batch,) fills the batch's n positions; reads values, for which a GPU waits."""
+    return bool((lengths >= n).all())
+
+
 def scale_lengths(lengths: Tensor, n_in: int, n_out: int) -> Tensor:
     """Valid positions of `n_out` after a network brought `n_in` positions to `n_out`: at least 1, rounded up."""
     return ((lengths * n_out + n_in - 1) // n_in).clamp(1, n_out)

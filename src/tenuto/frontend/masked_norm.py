@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,20 +28,19 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
         if valid is None or not self.training:
             return super().forward(x)
         if eager_on_cpu(x) and x.stride(1) == 1:
-            return self._packed(x, valid)
+            where = valid[:, None].expand(-1, x.shape[2], -1).reshape(-1).nonzero()[:, 0]
+            if len(where) > 1:  # the fused kernel refuses to train on one
+                return self.packed(x, Pixels(where, x.shape))
         return self._masked(x, valid[:, None, None])
 
-    def _packed(self, x: Tensor, valid: Tensor) -> Tensor:
-        """Where a pixel's channels lie together: the valid pixels alone through the fused kernel, in half the time."""
-        where = valid[:, None].expand(-1, x.shape[2], -1).reshape(-1).nonzero()[:, 0]
-        if len(where) < 2:  # which the fused kernel refuses to train on
-            return self._masked(x, valid[:, None, None])
+    def packed(self, x: Tensor, packing: Pixels | Clips) -> Tensor:
+        """In training: what `packing` takes of x (batch, channel, height, frame) alone, through the fused kernel."""
         assert self.momentum is not None
         assert self.num_batches_tracked is not None
         self.num_batches_tracked.add_(1)
         running = self.running_mean, self.running_var
-        packed = F.batch_norm(_Pack.apply(x, where), *running, self.weight, self.bias, True, self.momentum, self.eps)
-        unpacked: Tensor = _Unpack.apply(packed, where, x.shape)
+        taken = F.batch_norm(_Pack.apply(x, packing), *running, self.weight, self.bias, True, self.momentum, self.eps)
+        unpacked: Tensor = _Unpack.apply(taken, packing)
         return unpacked
 
     def _masked(self, x: Tensor, valid: Tensor) -> Tensor:
@@ -65,44 +66,81 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
             self.running_var.lerp_(variance, self.momentum)
 
 
-class _Pack(torch.autograd.Function):
-    """images (batch, channel, height, frame), where (n,) of their pixels -> those pixels, (n, channel)."""
+class Pixels(NamedTuple):
+    """Of images (batch, channel, height, frame), a pixel's channels together: pixels `where` (n,) -> (n, channel)."""
 
-    @staticmethod
-    def forward(ctx: Any, images: Tensor, where: Tensor) -> Tensor:
-        ctx.shape = images.shape
-        ctx.save_for_backward(where)
-        return _pixels(images).index_select(0, where)
+    where: Tensor
+    shape: torch.Size  # of the images
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (where,) = ctx.saved_tensors
-        return _unpack(gradients[0], where, ctx.shape), None
+    def pack(self, images: Tensor) -> Tensor:
+        """Those pixels."""
+        return _pixels(images).index_select(0, self.where)
 
-
-class _Unpack(torch.autograd.Function):
-    """The way back: (n, channel) -> images, zero elsewhere."""
-
-    @staticmethod
-    def forward(ctx: Any, packed: Tensor, where: Tensor, shape: torch.Size) -> Tensor:
-        ctx.save_for_backward(where)
-        return _unpack(packed, where, shape)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (where,) = ctx.saved_tensors
-        return _pixels(gradients[0]).index_select(0, where), None, None
-
-
-def _unpack(packed: Tensor, where: Tensor, shape: torch.Size) -> Tensor:
-    """As a tensor of its own, since a view that is written into has a long way back."""
-    images = torch.empty(shape, dtype=packed.dtype, memory_format=torch.channels_last).zero_()
-    _pixels(images).index_copy_(0, where, packed)
-    return images
+    def unpack(self, packed: Tensor) -> Tensor:
+        """Images, zero elsewhere; a tensor of its own, since a view that is written into has a long way back."""
+        images = torch.empty(self.shape, dtype=packed.dtype, memory_format=torch.channels_last).zero_()
+        _pixels(images).index_copy_(0, self.where, packed)
+        return images
 
 
 def _pixels(images: Tensor) -> Tensor:
     """(batch, channel, height, frame) -> (batch x height x frame, channel)."""
     return images.permute(0, 2, 3, 1).reshape(-1, images.shape[1])
+
+
+class Clips(NamedTuple):
+    """Of images, channels apart: each clip's first frames, one clip behind the other -> (1, channel, cell)."""
+
+    frames: Sequence[int]  # of each clip
+    shape: torch.Size  # of the images
+
+    def pack(self, images: Tensor) -> Tensor:
+        """The cells of those frames."""
+        _, n_channels, height, _ = self.shape
+        cells = images.new_empty(1, n_channels, height * sum(self.frames))
+        for into, clip, n in zip(self._of(cells), images, self.frames, strict=True):
+            into.copy_(clip[..., :n])
+        return cells
+
+    def unpack(self, packed: Tensor) -> Tensor:
+        """Images, zero beyond each clip."""
+        images = packed.new_empty(self.shape)
+        for clip, of_clip, n in zip(self._of(packed), images, self.frames, strict=True):
+            of_clip[..., :n] = clip
+            of_clip[..., n:] = 0
+        return images
+
+    def _of(self, cells: Tensor) -> list[Tensor]:
+        """Those of each clip, (channel, height, frame)."""
+        _, n_channels, height, _ = self.shape
+        edges = accumulate((n * height for n in self.frames), initial=0)
+        spans = zip(pairwise(edges), self.frames, strict=True)
+        return [cells[0, :, first:last].view(n_channels, height, n) for (first, last), n in spans]
+
+
+class _Pack(torch.autograd.Function):
+    """Images -> what a packing takes of them."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, packing: Pixels | Clips) -> Tensor:
+        ctx.packing = packing
+        return packing.pack(images)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return ctx.packing.unpack(gradients[0]), None
+
+
+class _Unpack(torch.autograd.Function):
+    """The way back."""
+
+    @staticmethod
+    def forward(ctx: Any, packed: Tensor, packing: Pixels | Clips) -> Tensor:
+        ctx.packing = packing
+        return packing.unpack(packed)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return ctx.packing.pack(gradients[0]), None

@@ -15,6 +15,7 @@ from tenuto.frontend.filterbanks import Filterbank
 from tenuto.frontend.importance import EMPTY_BELOW, ResConv1d
 from tenuto.frontend.lengths import (
     IntOrTensor,
+    are_whole,
     check_lengths,
     check_reduction,
     eager_on_cpu,
@@ -91,8 +92,8 @@ class Resolution(nn.Module, ABC):
             )
         if lengths is not None:
             check_lengths(lengths, spectrogram, "frame")
-            if eager_on_cpu(spectrogram) and bool((lengths >= spectrogram.shape[-1]).all()):
-                lengths = None  # nothing to mask, and batch norms are twice as fast
+            if eager_on_cpu(spectrogram) and are_whole(lengths, spectrogram.shape[-1]):
+                lengths = None  # nothing to mask: batch norms are PyTorch's own
         if spectrogram.dtype in (torch.float16, torch.bfloat16):
             spectrogram = spectrogram.float()
         overwrite = overwrite and not self.merges and not torch.is_grad_enabled() and eager_on_cpu(spectrogram)
