@@ -8,8 +8,8 @@ their order, those that end with an output are all outputs in theirs: neither ne
     ends with       0       1                    2       3            a frame, read where it lies
     ends with                  0         1                   2        an output: what it cuts off its last frame
 
-A block is a run of outputs and the frames that end in them: some 1 MB a temporary. Blocks are worked on from the
-last to the first, since an output may be cut off a frame that ends in a later block. Masks are floats: on a CPU
+A block is a run of outputs and the frames that end in them: some 1 MB a temporary, of each thread. Blocks are worked
+on from the last to the first, since an output may be cut off a frame that ends in a later block. Masks are floats: on a CPU
 they are several times faster than booleans.
 """
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tenuto.frontend._warp_forward import Group
     from tenuto.frontend._warp_torch import Segments
 
-N_BLOCK = 2048  # segments: 1 MB of 128 bands in float32
+N_BLOCK = 2048  # segments a thread: 1 MB of 128 bands in float32
 _SUM = 0  # of embedding_bag's modes
 _SERVED = (torch.float32, torch.float64)
 
@@ -126,11 +126,12 @@ class _Block:
 
 
 def _blocks(cuts: Segments) -> Iterator[_Block]:
-    """Of N_BLOCK segments or a little less (of more only where one output has as many)."""
+    """Of N_BLOCK segments a thread or a little less (of more only where one output has as many)."""
+    n_block = N_BLOCK * torch.get_num_threads()
     row = torch.arange(len(cuts.output_starts))
     n_outputs_ended = row - row // (cuts.n_out + 1)
     starts = cuts.output_starts if cuts.output_end is None else cuts.output_starts - n_outputs_ended
-    wanted = torch.arange(0, len(cuts.frame) + N_BLOCK, N_BLOCK)
+    wanted = torch.arange(0, len(cuts.frame) + n_block, n_block)
     edges = torch.searchsorted(cuts.output_starts, wanted).clamp_max_(len(row) - 1)
     edges = edges[torch.cat([edges.new_ones(1), edges.diff()]) > 0]
     frames = starts[edges].tolist()
