@@ -51,15 +51,21 @@ class Case:
         return gradients
 
 
-def make_case(n_frames: int) -> Case:
-    """At least INPUT_BYTES of random frames."""
+def make_case(
+    n_frames: int, n_clips: int | None = None, device: str = "cpu", dtype: torch.dtype = torch.float32
+) -> Case:
+    """Random frames of so many clips, or of as many as make INPUT_BYTES."""
     generator = torch.Generator().manual_seed(0)
-    n_clips, n_out = -int(-INPUT_BYTES // (4 * N_BANDS * n_frames)), int(SHARE_KEPT * n_frames)
-    frames = torch.rand(n_clips, n_frames, N_BANDS, generator=generator).mT  # a frame's bands together
+    n_out = int(SHARE_KEPT * n_frames)
+    if n_clips is None:
+        n_clips = -int(-INPUT_BYTES // (4 * N_BANDS * n_frames))
+    frames = (
+        torch.rand(n_clips, n_frames, N_BANDS, generator=generator).to(device, dtype).mT
+    )  # a frame's bands together
     importance = torch.rand(n_clips, n_frames, generator=generator, dtype=torch.float64)
     importance *= n_out / importance.sum(1, keepdim=True)
-    positions = position_encoding(N_BANDS, n_frames, frames.device)
-    return Case(frames, importance.float(), positions, n_out)
+    positions = position_encoding(N_BANDS, n_frames, frames.device).to(dtype)
+    return Case(frames, importance.float().to(device), positions, n_out)
 
 
 def times(case: Case, rounds: int, clock: object) -> dict[str, list[float]]:
@@ -90,8 +96,9 @@ def definition(case: Case, first: int) -> tuple[Tensor, Tensor, Tensor]:
     """Mean, maximum and encoding of the first clip's outputs from `first` on, dense: each (band, N_CHECKED)."""
     ends = case.importance[0].double().cumsum(0)
     starts = torch.cat([ends.new_zeros(1), ends[:-1]])
+    outputs = torch.arange(first, first + N_CHECKED, device=ends.device)
     touching = (ends > first) & (starts < first + N_CHECKED)
-    ends, starts, output = ends[touching], starts[touching], torch.arange(first, first + N_CHECKED)[:, None]
+    ends, starts, output = ends[touching], starts[touching], outputs[:, None]
     overlap = (torch.minimum(ends, output + 1) - torch.maximum(starts, output)).clamp_min(0)  # (output, frame)
     frames, positions = case.frames[0, :, touching].double(), case.positions[:, touching].double()
     return frames @ overlap.T, (frames[:, None] * overlap).amax(2), positions @ overlap.T

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -86,6 +87,45 @@ def test_it_is_the_pytorch_warp(kernels: ModuleType, cut: str, kind: str, dtype:
         )
 
 
+@pytest.mark.parametrize("kind", ["random", "spiky", "too much"])
+def test_an_output_of_more_frames_than_are_read_at_a_time(
+    kernels: ModuleType, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels, "_TILE", 64)  # two frames forward, one backward
+    expected = results(_warp_torch, "segments", importances(kind), torch.float64)
+    for one, other in zip(results(kernels, "segments", importances(kind), torch.float64), expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-12, rtol=1e-12)
+
+
+def test_importance_has_its_gradient_where_frames_want_none(kernels: ModuleType) -> None:
+    found = []
+    for wanted in (True, False):
+        frames = noise(torch.float64).requires_grad_(wanted)
+        importance = importances("spiky").to(frames.device).requires_grad_()
+        mean, largest = kernels.weighted_sum_and_max(frames, kernels.segments(importance, N_OUT))
+        found += torch.autograd.grad((mean.square() + largest.square()).sum(), importance)
+    torch.testing.assert_close(*found, rtol=0, atol=0)
+
+
+def test_what_lies_behind_a_clip_is_not_read(kernels: ModuleType) -> None:
+    frames, importance = noise(torch.float32), importances("random")
+    inside = (importance > 0).flip(1).cummax(1).values.flip(1)  # up to the last frame of each clip
+    unread = torch.where(inside[:, None].to(frames.device), frames, torch.nan)
+    cuts = kernels.segments(importance.to(frames.device), N_OUT)
+    for clean, other in zip(
+        kernels.weighted_sum_and_max(frames, cuts), kernels.weighted_sum_and_max(unread, cuts), strict=True
+    ):
+        torch.testing.assert_close(clean, other, rtol=0, atol=0)
+
+
+def test_an_importance_that_is_no_number_is_seen(kernels: ModuleType) -> None:
+    frames, importance = noise(torch.float32), importances("random")
+    importance[0, 5] = torch.nan
+    mean = kernels.weighted_sum(frames, kernels.segments(importance.to(frames.device), N_OUT))
+    assert mean[0, :, -1].isnan().all()
+    assert not mean[1:].isnan().any()
+
+
 def test_gradients_of_a_mean_in_bfloat16(kernels: ModuleType) -> None:
     found = []
     for kernel, dtype in ((_warp_torch, torch.float64), (kernels, torch.bfloat16)):
@@ -112,7 +152,38 @@ def test_in_the_interpreter() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__]
     ended = subprocess.run(command, env=os.environ | {"TRITON_INTERPRET": "1"}, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout[-3000:]
-    assert "13 passed" in ended.stdout
+    assert "19 passed" in ended.stdout
+
+
+POINTERS = {"ends": "fp64", "first": "i32", "last": "i32", "n_largest": "i32", "at_start": "fp32", "at_end": "fp32"}
+
+
+@pytest.mark.skipif(INTERPRETED, reason="the interpreter compiles nothing")
+@pytest.mark.parametrize("n_bands", [128, 20])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("name", ["by_output", "by_frame"])
+def test_kernels_compile_for_a_gpu_that_is_not_here(
+    name: str, dtype: torch.dtype, n_bands: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To machine code of an A100, and as they would be called: what lies together is read together."""
+    module = door._triton()
+    if module is None:
+        pytest.skip("this Triton is too old for the kernels")
+    compiler, backends = (pytest.importorskip(f"triton.{part}") for part in ("compiler", "backends.compiler"))
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    kernel, element = getattr(module, name), "fp32" if dtype == torch.float32 else "bf16"
+    constants = module._constants(torch.empty(1, n_bands, dtype=dtype), True, False, module._TILE)
+    options = {key: constants.pop(key) for key in ("num_warps", "enable_fp_fusion")}
+    constants |= {"COUNTED": True} if name == "by_output" else {"STORED": True}
+    names = kernel.arg_names
+    sizes = dict.fromkeys(("n_out", "n_frames", "n_bands"), "i32")
+    signature = {key: "constexpr" if key in constants else sizes.get(key) for key in names}
+    signature |= {key: "*" + POINTERS.get(key, element) for key, kind in signature.items() if kind is None}
+    aligned = [i for i, key in enumerate(names) if signature[key][0] == "*" or (key == "n_bands" and n_bands % 16 == 0)]
+    source = compiler.ASTSource(kernel, signature, constants, {(i,): [["tt.divisibility", 16]] for i in aligned})
+    compiled = compiler.compile(source, target=backends.GPUTarget("cuda", 80, 32), options=options)
+    assert compiled.asm["cubin"]
+    assert ("ld.global.v" in compiled.asm["ptx"]) == (n_bands % 16 == 0)
 
 
 @pytest.mark.skipif(INTERPRETED, reason="the door is tested outside of the interpreter")

@@ -9,8 +9,8 @@ their order, those that end with an output are all outputs in theirs: neither ne
     ends with                  0         1                   2        an output: what it cuts off its last frame
 
 A block is a run of outputs and the frames that end in them: some 1 MB a temporary, of each thread. Blocks are worked
-on from the last to the first, since an output may be cut off a frame that ends in a later block. Masks are floats: on a CPU
-they are several times faster than booleans.
+on from the last to the first, since an output may be cut off a frame that ends in a later block. Masks are floats: on
+a CPU they are several times faster than booleans.
 """
 
 from __future__ import annotations

@@ -1,0 +1,144 @@
+"""The programs of the warp on CUDA, in Triton. Both read where frames end, C, and work out how they are cut themselves.
+
+A program of the forward owns one output of one clip: it reads the frames that touch it, a few at a time, and writes
+their sum, their maximum and how many reach it. A program of the backward owns a few frames: it reads them once, and
+writes their gradients and what is made of their ends.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def length_in(start, stop, output):  # type: ignore[no-untyped-def]
+    """How much of a frame from `start` to `stop` lies in an output; no number where its end is none."""
+    length = tl.maximum(tl.minimum(stop, output + 1.0) - tl.maximum(start, output.to(tl.float64)), 0.0)
+    return tl.where(stop == stop, length, stop)
+
+
+@triton.jit
+def output_at(position, n_out):  # type: ignore[no-untyped-def]
+    """The output in which a position lies; n_out past all of them."""
+    return tl.minimum(tl.where(position == position, position, 0.0), n_out * 1.0).to(tl.int32)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def by_output(  # type: ignore[no-untyped-def]
+    rows,  # (batch x frame, band), or (frame, band) where SHARED: the frames
+    ends,  # (batch, frame) float64
+    first,  # (batch x n_out,) int32
+    last,  # (batch x n_out,) int32
+    sums,  # (batch x n_out, band)
+    largest,  # (batch x n_out, band)
+    n_largest,  # (batch x n_out, band) int32: frames that reach the maximum, where COUNTED
+    n_out,
+    n_frames,
+    n_bands,
+    WITH_MAX: tl.constexpr,
+    COUNTED: tl.constexpr,
+    SHARED: tl.constexpr,
+    ACCUMULATOR: tl.constexpr,
+    FRAMES: tl.constexpr,
+    BANDS: tl.constexpr,
+):
+    """One output of one clip: the sum and the maximum over the frames that touch it."""
+    row = tl.program_id(0).to(tl.int64)
+    clip, output = row // n_out, (row % n_out).to(tl.int32)
+    band = tl.arange(0, BANDS)
+    inside = band < n_bands
+    begin, end = tl.load(first + row), tl.load(last + row)
+    ends += clip * n_frames
+    if not SHARED:
+        rows += clip * n_frames * n_bands
+    total = tl.zeros((BANDS,), ACCUMULATOR)
+    top = tl.full((BANDS,), float("-inf"), ACCUMULATOR)
+    n_top = tl.zeros((BANDS,), tl.int32)
+    n_touched = 0
+    for tile in range(begin, end + 1, FRAMES):
+        frame = tile + tl.arange(0, FRAMES)
+        touches = frame <= end
+        stop = tl.load(ends + frame, mask=touches, other=0.0)
+        start = tl.load(ends + frame - 1, mask=touches & (frame > 0), other=0.0)
+        length = length_in(start, stop, output).to(ACCUMULATOR)
+        source = frame[:, None].to(tl.int64) * n_bands + band[None, :]
+        energy = tl.load(rows + source, mask=touches[:, None] & inside[None, :], other=0.0).to(ACCUMULATOR)
+        product = tl.where((length != 0)[:, None], length[:, None] * energy, 0.0)  # of no length: whatever it is
+        total += tl.sum(product, 0)
+        if WITH_MAX:
+            # compared as it is stored, so that the backward finds the same frames
+            product = product.to(largest.dtype.element_ty).to(ACCUMULATOR)
+            product = tl.where((length > 0)[:, None], product, float("-inf"))
+            above = tl.maximum(top, tl.max(product, 0))
+            n_touched += tl.sum((length > 0).to(tl.int32), 0)
+            if COUNTED:
+                n_top = tl.where(above > top, 0, n_top) + tl.sum((product == above[None, :]).to(tl.int32), 0)
+            top = above
+    at = row * n_bands + band
+    tl.store(sums + at, total.to(sums.dtype.element_ty), mask=inside)
+    if WITH_MAX:
+        # Eq. 6 is over all frames: those of no weight count as zero, where an output does not touch every frame
+        if n_touched < n_frames:
+            n_top = tl.where(top < 0, 0, n_top)
+            top = tl.maximum(top, 0.0)
+        tl.store(largest + at, top.to(largest.dtype.element_ty), mask=inside)
+        if COUNTED:
+            tl.store(n_largest + at, n_top, mask=inside)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def by_frame(  # type: ignore[no-untyped-def]
+    rows,  # as above
+    ends,  # as above
+    grad_sums,  # (batch x n_out, band)
+    grad_largest,  # (batch x n_out, band)
+    largest,  # (batch x n_out, band)
+    n_largest,  # (batch x n_out, band) int32
+    grad_rows,  # (batch x frame, band), where STORED
+    at_start,  # (batch, frame): the gradient of the length of each frame's first segment
+    at_end,  # (batch, frame): of its last
+    n_out,
+    n_frames,
+    n_bands,
+    WITH_MAX: tl.constexpr,
+    STORED: tl.constexpr,
+    SHARED: tl.constexpr,
+    ACCUMULATOR: tl.constexpr,
+    FRAMES: tl.constexpr,
+    BANDS: tl.constexpr,
+):
+    """A few frames of one clip: their gradients, and those of the lengths of their first and last segments."""
+    clip = tl.program_id(1).to(tl.int64)
+    frame = tl.program_id(0) * FRAMES + tl.arange(0, FRAMES)
+    band = tl.arange(0, BANDS)
+    valid, inside = frame < n_frames, band < n_bands
+    row = clip * n_frames + frame
+    stop = tl.load(ends + row, mask=valid, other=0.0)
+    start = tl.load(ends + row - 1, mask=valid & (frame > 0), other=0.0)
+    begins, finishes = output_at(start, n_out), output_at(stop, n_out)
+    source = (frame.to(tl.int64) if SHARED else row)[:, None] * n_bands + band[None, :]
+    energy = tl.load(rows + source, mask=valid[:, None] & inside[None, :], other=0.0).to(ACCUMULATOR)
+    total = tl.zeros((FRAMES, BANDS), ACCUMULATOR)
+    of_first = tl.zeros((FRAMES,), ACCUMULATOR)
+    of_last = tl.zeros((FRAMES,), ACCUMULATOR)
+    for step in range(tl.max(finishes - begins, 0) + 1):
+        output = begins + step
+        length = length_in(start, stop, output).to(ACCUMULATOR)
+        here = (valid & (output <= finishes) & (output < n_out))[:, None] & inside[None, :]
+        at = (clip * n_out + output)[:, None] * n_bands + band[None, :]
+        grad = tl.load(grad_sums + at, mask=here, other=0.0).to(ACCUMULATOR)
+        if WITH_MAX:
+            top = tl.load(largest + at, mask=here, other=float("inf"))
+            product = (length[:, None] * energy).to(largest.dtype.element_ty)
+            n_top = tl.load(n_largest + at, mask=here, other=1)
+            share = tl.load(grad_largest + at, mask=here, other=0.0).to(ACCUMULATOR) / tl.maximum(n_top, 1)
+            grad += tl.where((product == top) & (length > 0)[:, None], share, 0.0)
+        total += length[:, None] * grad
+        of_length = tl.sum(energy * grad, 1)
+        of_first = tl.where(output == begins, of_length, of_first)
+        of_last = tl.where(output == finishes, of_length, of_last)
+    tl.store(at_start + row, of_first, mask=valid)
+    tl.store(at_end + row, of_last, mask=valid)
+    if STORED:
+        tl.store(grad_rows + source, total.to(grad_rows.dtype.element_ty), mask=valid[:, None] & inside[None, :])
