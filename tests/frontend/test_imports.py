@@ -13,7 +13,7 @@ import tenuto.frontend
 
 NAMES = [module.name for module in pkgutil.iter_modules(tenuto.frontend.__path__)]
 # imported on CUDA only, and only where Triton is there
-MODULES = ["tenuto.frontend", *(f"tenuto.frontend.{name}" for name in NAMES if name != "_warp_triton")]
+MODULES = ["tenuto.frontend", *(f"tenuto.frontend.{name}" for name in NAMES if not name.startswith("_warp_triton"))]
 
 # Run in a fresh interpreter: argv names folders to look in first, a "--", and the modules to import.
 SCRIPT = """

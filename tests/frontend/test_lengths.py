@@ -8,7 +8,10 @@ import pytest
 import torch
 
 from tenuto import UsageError
-from tenuto.frontend.lengths import check_lengths, length_mask, n_frames, n_kept, scale_lengths
+from tenuto.frontend.filterbanks import MelSpectrogram
+from tenuto.frontend.frontend import Frontend
+from tenuto.frontend.lengths import checked_lengths, length_mask, n_frames, n_kept, scale_lengths
+from tenuto.frontend.resolution import AvgPool
 
 
 @pytest.mark.parametrize(
@@ -67,8 +70,27 @@ def test_scale_lengths_is_a_loop() -> None:
 
 
 @pytest.mark.parametrize(
-    "lengths", [torch.tensor([1.0, 2.0]), torch.tensor([1, 2, 3]), torch.tensor(2), torch.ones(2, 1).long()]
+    "lengths",
+    [
+        torch.tensor([1.0, 2.0]),
+        torch.tensor([1, 2, 3]),
+        torch.tensor(2),
+        torch.ones(2, 1).long(),
+        torch.tensor([True, False]),
+        torch.tensor([-1, 2]),
+        torch.tensor([5, 2]),
+        [1, 2],
+    ],
 )
 def test_lengths_of_another_kind_are_refused(lengths: torch.Tensor) -> None:
     with pytest.raises(UsageError, match=r"wanted an integer tensor \(2,\): the valid frames"):
-        check_lengths(lengths, torch.rand(2, 3, 4), "frame")
+        checked_lengths(lengths, torch.rand(2, 3, 4), "frame")
+
+
+@pytest.mark.parametrize("dtype", [torch.int16, torch.int32, torch.int64])
+def test_lengths_of_any_integers_count_alike(dtype: torch.dtype) -> None:
+    front_end = Frontend(MelSpectrogram(n_mels=8), AvgPool(0.75))
+    lengths = torch.tensor([32700, 20000])
+    with torch.no_grad():
+        output = front_end(torch.randn(2, 32700), lengths.to(dtype))
+    assert output.lengths.tolist() == front_end.kept(lengths).tolist() == [51, 31]

@@ -104,8 +104,8 @@ class LayerNorm(Compression):
 
     def forward(self, energies: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Energies (batch, band, frame) -> normalised over bands, the same shape."""
-        normalised: Tensor = self.norm(energies.mT)
-        return normalised.mT
+        weights = self.norm.weight.to(energies.dtype), self.norm.bias.to(energies.dtype)
+        return F.layer_norm(energies.mT, self.norm.normalized_shape, *weights, self.norm.eps).mT
 
 
 def log_(x: Tensor) -> Tensor:

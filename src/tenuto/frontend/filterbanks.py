@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tenuto.errors import UsageError
-from tenuto.frontend.lengths import IntOrTensor, check_lengths, length_mask, n_frames
+from tenuto.frontend.lengths import IntOrTensor, checked_lengths, length_mask, n_frames
 from tenuto.frontend.mel import MelNorm, MelScale, mel_matrix
 
 # One block of complex spectrum: small enough to stay in a core's cache (2 MiB), large enough to amortise a call.
@@ -65,17 +65,17 @@ class Filterbank(nn.Module, ABC):
 
         Raises UsageError for waveforms that are not (batch, samples) of floats with at least one sample.
         """
-        if waveforms.dim() != 2 or not waveforms.is_floating_point() or waveforms.shape[1] == 0:
+        if waveforms.dim() != 2 or not waveforms.is_floating_point() or 0 in waveforms.shape:
             raise UsageError(
                 f"waveforms are {waveforms.dtype} {tuple(waveforms.shape)}; "
-                "wanted a float tensor (batch, samples) of at least one sample"
+                "wanted a float tensor (batch, samples) of at least one clip and one sample"
             )
         if waveforms.dtype in (torch.float16, torch.bfloat16):
             waveforms = waveforms.float()
         with torch.autocast(waveforms.device.type, enabled=False):
             if lengths is None:
                 return self.energies(waveforms)
-            check_lengths(lengths, waveforms, "sample")
+            lengths = checked_lengths(lengths, waveforms, "sample")
             inside = length_mask(lengths, waveforms.shape[1])
             energies = self.energies(waveforms.masked_fill(~inside, 0), lengths)
             valid = length_mask(self.n_frames(lengths), energies.shape[-1])

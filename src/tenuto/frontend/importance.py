@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tenuto.errors import UsageError
-from tenuto.frontend.masked_norm import MaskedBatchNorm2d
+from tenuto.frontend.lengths import eager_on_cpu
+from tenuto.frontend.masked_norm import MaskedBatchNorm2d, apply_norm
 
 Folded = tuple[Tensor, Tensor]  # weight (out, in, 1, tap) and bias (out,) of a convolution and the batch norm behind it
 Normalizer = Literal["mean", "reduction"]
@@ -20,6 +21,16 @@ _PACKED_BELOW = 0.9  # of the padded batch: clips end to end save time
 WIDTHS = (64, 32, 16, 8, 1)  # Table 6
 EMPTY_BELOW = 1e-4  # epsilon of Eqs. 4 and 7, section 3
 Pair = tuple[nn.Conv1d, MaskedBatchNorm2d]
+
+
+class FrameConv(nn.Conv1d):
+    """nn.Conv1d, of frames (batch, n_in, frame) or of images one pixel high (batch, n_in, 1, frame)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """-> (batch, n_out, frame), or (batch, n_out, 1, frame), a frame's channels together."""
+        if x.dim() == 3:
+            return super().forward(x)
+        return _convolve(x, self, _frames_together(self.weight), self.bias)
 
 
 class ResConv1d(nn.Module):
@@ -35,9 +46,9 @@ class ResConv1d(nn.Module):
     def __init__(self, n_in: int, n_out: int, dilation: int = 1, last_activation: bool = True) -> None:
         super().__init__()
         padding = dilation * (KERNEL_SIZE // 2)
-        self.conv1 = nn.Conv1d(n_in, n_out, KERNEL_SIZE, padding=padding, dilation=dilation)
+        self.conv1 = FrameConv(n_in, n_out, KERNEL_SIZE, padding=padding, dilation=dilation)
         self.norm1 = MaskedBatchNorm2d(n_out)
-        self.conv2 = nn.Conv1d(n_out, n_out, KERNEL_SIZE, padding=padding, dilation=dilation)
+        self.conv2 = FrameConv(n_out, n_out, KERNEL_SIZE, padding=padding, dilation=dilation)
         self.norm2 = MaskedBatchNorm2d(n_out)
         self.last_activation = last_activation
 
@@ -59,13 +70,30 @@ def _conv_norm(
     x: Tensor, conv: nn.Conv1d, norm: MaskedBatchNorm2d, valid: Tensor | None, folded: Folded | None
 ) -> Tensor:
     """(batch, n_in, 1, frame) -> (batch, n_out, 1, frame), zero beyond what is valid, as the next zero padding is."""
-    if folded is None and norm.training:
-        normalised: Tensor = norm(_convolve(x, conv, _frames_together(conv.weight), conv.bias), valid)
-        return normalised
-    convolved = _convolve(x, conv, *(fold([(conv, norm)])[0] if folded is None else folded))
-    if valid is None:
-        return convolved
-    return convolved * valid[:, None, None] if torch.is_grad_enabled() else convolved.mul_(valid[:, None, None])
+    if norm.training:
+        return apply_norm(norm, conv(x), valid)
+    if _hooked(conv, norm):
+        convolved: Tensor = norm(conv(x))
+    else:
+        convolved = _convolve(x, conv, *(fold([(conv, norm)])[0] if folded is None else folded))
+    return convolved if valid is None else _silenced(convolved, valid)
+
+
+def _hooked(*modules: nn.Module) -> bool:
+    """Whether somebody listens to a module's calls or makes its weights at each (pruning): it is called, not folded."""
+    return any(module._forward_pre_hooks or module._forward_hooks for module in modules)
+
+
+def _silenced(x: Tensor, valid: Tensor) -> Tensor:
+    """x (batch, channel, 1, frame), which is not needed again, zero where valid (batch, frame) is.
+
+    Of one row, which may be clips end to end, by their places: a product would let what is no number, of one clip,
+    across the gap into the next.
+    """
+    if len(valid) == 1 and eager_on_cpu(valid):
+        outside = (valid[0] == 0).nonzero()[:, 0]
+        return x.index_fill(3, outside, 0) if torch.is_grad_enabled() else x.index_fill_(3, outside, 0)
+    return x * valid[:, None, None] if torch.is_grad_enabled() else x.mul_(valid[:, None, None])
 
 
 def fold(pairs: Sequence[Pair]) -> list[Folded]:
@@ -139,7 +167,9 @@ class FrameImportance(nn.Module):
             x, valid = x.masked_fill(~valid[:, None], 0), valid.to(x.dtype)
         x = x.mT.contiguous().mT[:, :, None]  # a frame's bands together, as `_convolve` likes it
         pairs = [pair for block in self.blocks for pair in block.pairs]  # type: ignore[union-attr]
-        evaluates = not torch.is_grad_enabled() and not any(norm.training for _, norm in pairs)
+        evaluates = not torch.is_grad_enabled() and not any(
+            norm.training or _hooked(conv, norm) for conv, norm in pairs
+        )
         folded = fold(pairs) if evaluates else [None] * len(pairs)
         for i, block in enumerate(self.blocks):
             x = block(x, valid, folded[2 * i : 2 * i + 2])

@@ -26,7 +26,7 @@ class _Project(torch.autograd.Function):
     def forward(ctx: Any, value: Tensor, low: float, high: float) -> Tensor:
         ctx.save_for_backward(value)
         ctx.bounds = low, high
-        return value.clamp(low, high)
+        return value.clamp(float(low), float(high))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
@@ -42,7 +42,7 @@ def project(value: Tensor, low: float, high: float = math.inf) -> Tensor:
     its bound without a gradient for ever.
     """
     if not torch.is_grad_enabled():
-        return value.clamp(low, high)
+        return value.clamp(float(low), float(high))
     projected: Tensor = _Project.apply(value, low, high)
     return projected
 

@@ -81,13 +81,24 @@ def full_lengths(batch: Tensor) -> Tensor:
     return torch.full((batch.shape[0],), batch.shape[-1], dtype=torch.int64, device=batch.device)
 
 
-def check_lengths(lengths: Tensor, batch: Tensor, axis: str) -> None:
-    """Raises UsageError unless `lengths` is an integer tensor (batch,) that fits `batch` (batch, ..., axis).
+def checked_lengths(lengths: Tensor, batch: Tensor, axis: str) -> Tensor:
+    """lengths (batch,) of `batch` (batch, ..., axis) as int64 on its device.
 
-    Reads shapes and types only, never values, so that nothing waits for a device.
+    Raises UsageError unless they are an integer tensor that fits, from 0 to the length of the axis. Values are read
+    on a CPU alone, so that nothing waits for a device.
     """
-    if lengths.dtype.is_floating_point or lengths.shape != batch.shape[:1]:
-        raise UsageError(
-            f"lengths are {lengths.dtype} {tuple(lengths.shape)}; wanted an integer tensor ({batch.shape[0]},): "
-            f"the valid {axis}s of each clip of the batch {tuple(batch.shape)}"
-        )
+    if not isinstance(lengths, Tensor):
+        raise _refused(f"of type {type(lengths).__name__}", batch, axis)
+    counts = not (lengths.dtype.is_floating_point or lengths.dtype.is_complex or lengths.dtype == torch.bool)
+    if not counts or lengths.shape != batch.shape[:1]:
+        raise _refused(f"{lengths.dtype} {tuple(lengths.shape)}", batch, axis)
+    if eager_on_cpu(lengths) and not 0 <= int(lengths.min()) <= int(lengths.max()) <= batch.shape[-1]:
+        raise _refused(f"from {int(lengths.min())} to {int(lengths.max())}", batch, axis)
+    return lengths.to(batch.device, torch.int64)
+
+
+def _refused(what: str, batch: Tensor, axis: str) -> UsageError:
+    return UsageError(
+        f"lengths are {what}; wanted an integer tensor ({batch.shape[0]},): the valid {axis}s of each clip of the batch "
+        f"{tuple(batch.shape)}"
+    )

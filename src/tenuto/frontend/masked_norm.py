@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from tenuto.errors import UsageError
 from tenuto.frontend.lengths import eager_on_cpu
 
 
@@ -35,11 +36,9 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
 
     def packed(self, x: Tensor, packing: Pixels | Clips) -> Tensor:
         """In training: what `packing` takes of x (batch, channel, height, frame) alone, through the fused kernel."""
-        assert self.momentum is not None
-        assert self.num_batches_tracked is not None
-        self.num_batches_tracked.add_(1)
         running = self.running_mean, self.running_var
-        taken = F.batch_norm(_Pack.apply(x, packing), *running, self.weight, self.bias, True, self.momentum, self.eps)
+        share = self._share_of_next()
+        taken = F.batch_norm(_Pack.apply(x, packing), *running, self.weight, self.bias, True, share, self.eps)
         unpacked: Tensor = _Unpack.apply(taken, packing)
         return unpacked
 
@@ -58,12 +57,33 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
     def _follow(self, mean: Tensor, variance: Tensor) -> None:
         assert self.running_mean is not None
         assert self.running_var is not None
-        assert self.num_batches_tracked is not None
-        assert self.momentum is not None
+        share = self._share_of_next()
         with torch.no_grad():
-            self.num_batches_tracked.add_(1)
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance, self.momentum)
+            self.running_mean.lerp_(mean, share)
+            self.running_var.lerp_(variance, share)
+
+    def _share_of_next(self) -> float:
+        """Counts a batch; -> its share in the running statistics: momentum, or where that is None of all alike."""
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked.add_(1)
+        return 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+
+
+def apply_norm(norm: nn.Module, x: Tensor, valid: Tensor | None) -> Tensor:
+    """`norm` of x (batch, channel, height, frame), in training of the valid frames alone; valid (batch, frame) or None.
+
+    Raises UsageError for a norm of another kind (torch.nn.SyncBatchNorm.convert_sync_batchnorm) before padded clips.
+    """
+    if isinstance(norm, MaskedBatchNorm2d):
+        normalised: Tensor = norm(x, valid)
+        return normalised
+    if valid is not None and norm.training:
+        raise UsageError(
+            f"{type(norm).__name__} in place of MaskedBatchNorm2d would count padding as sound; "
+            "wanted clips of one length, or the norm that was there"
+        )
+    other: Tensor = norm(x)
+    return other
 
 
 class Pixels(NamedTuple):

@@ -13,7 +13,7 @@ from tenuto.errors import UsageError
 from tenuto.frontend._pcen_export import recur
 from tenuto.frontend.compression import Compression
 from tenuto.frontend.impulse_responses import project
-from tenuto.frontend.lengths import check_lengths, is_exporting, length_mask
+from tenuto.frontend.lengths import checked_lengths, is_exporting, length_mask
 
 _ENERGY_FLOOR = 1e-5  # LEAF floors what its filterbank says before PCEN sees it
 _DELTA_MIN = 1e-4  # delta ** (1 / root) has no slope at 0, and none below (the published layer's NaN)
@@ -192,7 +192,7 @@ class PCEN(Compression):
         compressed, _ = self.chunk(energies)
         if lengths is None:
             return compressed
-        check_lengths(lengths, energies, "frame")
+        lengths = checked_lengths(lengths, energies, "frame")
         return compressed.masked_fill(~length_mask(lengths, energies.shape[-1])[:, None], 0)
 
     def chunk(self, energies: Tensor, mean: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -16,8 +16,8 @@ from tenuto.frontend.importance import EMPTY_BELOW, ResConv1d
 from tenuto.frontend.lengths import (
     IntOrTensor,
     are_whole,
-    check_lengths,
     check_reduction,
+    checked_lengths,
     eager_on_cpu,
     length_mask,
     n_kept,
@@ -91,16 +91,25 @@ class Resolution(nn.Module, ABC):
                 "wanted a float tensor (batch, band, frame) of at least one frame"
             )
         if lengths is not None:
-            check_lengths(lengths, spectrogram, "frame")
+            lengths = checked_lengths(lengths, spectrogram, "frame")
             if eager_on_cpu(spectrogram) and are_whole(lengths, spectrogram.shape[-1]):
                 lengths = None  # nothing to mask: batch norms are PyTorch's own
         if spectrogram.dtype in (torch.float16, torch.bfloat16):
             spectrogram = spectrogram.float()
+        self._check_weights(spectrogram.dtype)
         overwrite = overwrite and not self.merges and not torch.is_grad_enabled() and eager_on_cpu(spectrogram)
         if not torch.compiler.is_compiling() and not torch.is_autocast_enabled(spectrogram.device.type):
             return self.resolve(Spectrogram.of(spectrogram, lengths, compression, overwrite, self.looks), empty)
         with torch.autocast(spectrogram.device.type, enabled=False):  # which takes time
             return self.resolve(Spectrogram.of(spectrogram, lengths, compression, overwrite, self.looks), empty)
+
+    def _check_weights(self, dtype: torch.dtype) -> None:
+        weight = next(self.parameters(), None)
+        if weight is not None and weight.dtype != dtype:
+            raise UsageError(
+                f"the spectrogram is {dtype}, the weights of {type(self).__name__} are {weight.dtype}; wanted float32 "
+                "or float64 of both: for half precision leave the weights as they are and use torch.autocast"
+            )
 
     def kept_of(self, spectrogram: Spectrogram) -> tuple[Tensor, int]:
         """Kept frames of each clip, int64 (batch,), and the largest of them, which the features have.
@@ -203,7 +212,7 @@ class ConvAvgPool(Resolution):
 
 def uniform_importance(spectrogram: Spectrogram, kept: Tensor) -> Tensor:
     """The same for every valid frame, kept / valid frames of its clip: (batch, frame), 0 beyond the clip."""
-    share = kept.to(spectrogram.compressed.dtype) / spectrogram.lengths_or_full.clamp_min(1)
+    share = kept.to(torch.float64) / spectrogram.lengths_or_full.clamp_min(1)  # float32 would add up to less
     every = share[:, None].expand(-1, spectrogram.compressed.shape[-1])
     return every if spectrogram.valid is None else every * spectrogram.valid
 
@@ -221,4 +230,5 @@ def _plain_output(
     """Features (batch, band, kept) of a resolution that learns no importance -> its output, of one channel."""
     nothing = features.new_zeros(())
     masked = mask_kept(features[:, None], kept, spectrogram.lengths)
+    importance = None if importance is None else importance.to(features.dtype)
     return ResolutionOutput(masked, kept, importance, nothing, nothing)

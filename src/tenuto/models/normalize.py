@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from tenuto.frontend.lengths import are_whole, eager_on_cpu, length_mask
-from tenuto.frontend.masked_norm import Clips, MaskedBatchNorm2d
+from tenuto.frontend.masked_norm import Clips, MaskedBatchNorm2d, apply_norm
 
 _MANY_CELLS = 2**19  # below, masks are quicker than a loop over clips
 
@@ -34,9 +34,10 @@ class MaskedBatchNorm(nn.Module):
             lengths = maps.new_full((1,), n_frames, dtype=torch.int64)
         # in half precision the count of cells overflows
         exact = maps.to(torch.promote_types(maps.dtype, torch.float32))
-        if self.training and eager_on_cpu(maps) and maps.numel() >= _MANY_CELLS and maps.stride(1) != 1:
+        is_ours = isinstance(self.norm, MaskedBatchNorm2d)  # and not what it was converted to
+        if self.training and is_ours and eager_on_cpu(maps) and maps.numel() >= _MANY_CELLS and maps.stride(1) != 1:
             clips = Clips(lengths.clamp(0, n_frames).tolist(), maps.shape)  # in a half to a third of the time
             return self.norm.packed(exact, clips).to(maps.dtype)
         valid = length_mask(lengths, n_frames)
-        masked: Tensor = self.norm(exact, valid)
+        masked = apply_norm(self.norm, exact, valid)
         return (masked if self.training else masked * valid[:, None, None]).to(maps.dtype)
