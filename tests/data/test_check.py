@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -160,6 +161,18 @@ def test_the_fingerprint_follows_the_data_and_not_the_place(tmp_path: Path) -> N
     assert (one["name"], one["n_files"], one["seconds"]) == ("one", 6, pytest.approx(0.66))
     (tmp_path / "one" / "a" / "00.wav").rename(tmp_path / "one" / "b" / "moved.wav")
     assert fingerprint(*checked(tmp_path / "one"))["sha256"] != one["sha256"]
+
+
+@pytest.mark.parametrize("column", ["fold", "split", "labels"])
+def test_every_column_belongs_to_the_fingerprint(tmp_path: Path, column: str) -> None:
+    table, report = checked(make_folders(tmp_path, {"a": 2, "b": 2}))
+    values: list[object] = [("a",), ("b",)] if column == "labels" else ["train", "test"]
+
+    def with_column(order: list[object]) -> str:
+        clips = [replace(clip, **{column: order[k % 2]}) for k, clip in enumerate(table.clips)]
+        return str(fingerprint(replace(table, clips=tuple(clips)), report)["sha256"])
+
+    assert with_column(values) != with_column(values[::-1])
 
 
 def test_left_out_files_belong_to_the_fingerprint(tmp_path: Path) -> None:

@@ -154,6 +154,22 @@ def test_a_test_label_never_seen_in_training_is_left_out_and_listed() -> None:
     assert any("no training clip of 'odd': 1 clips left out" in note for note in parts.notes)
 
 
+def clips_of(part: str, labels: str) -> list[Clip]:
+    return [Clip(ROOT / f"{part}-{label}.wav", (label,), split=part) for label in labels]
+
+
+def test_what_is_never_seen_leaves_validation_and_test_as_they_were() -> None:
+    train, valid, test = clips_of("train", "ab"), clips_of("valid", "abo"), clips_of("test", "abo")
+    parts = split(make_table([*train, *valid, *test], "set", ROOT))
+    assert (parts.train, parts.valid, parts.test) == (tuple(train), tuple(valid[:2]), tuple(test[:2]))
+    assert [path for path, _ in parts.left_out] == [valid[2].path, test[2].path]
+
+
+def test_no_test_clip_of_a_known_label_stops() -> None:
+    with pytest.raises(WorkError, match="no test clip left, for no training clip has 'o'"):
+        split(make_table([*clips_of("train", "ab"), *clips_of("test", "o")], "set", ROOT), valid_share=0)
+
+
 def test_with_several_labels_the_unseen_label_is_ignored() -> None:
     table = table_of({"a": 8, "b": 8}, n_folds=4)
     both = Clip(ROOT / "both.wav", ("a", "odd"), "2")

@@ -1,4 +1,4 @@
-"""What a recipe says of its batches reaches them: processes, and decoded audio on disk."""
+"""What a recipe says of its batches reaches them: crops, processes, and decoded audio on disk."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tenuto.data.check import check_clips
 from tenuto.data.clips import ClipTable
+from tenuto.data.sampling import Pick
 from tenuto.data.sets import find_clips
+from tenuto.data.splits import split
+from tenuto.training.batches import datasets
 from tenuto.training.fit import fit
 from training.sounds import make_sounds, small_recipe
 
@@ -47,3 +51,12 @@ def test_more_processes_than_processors_are_not_started(table: ClipTable, tmp_pa
     lines: list[str] = []
     fit(small_recipe("training.epochs=1", "data.workers=999"), table, tmp_path / "run", say=lines.append)
     assert any(line.startswith("note: data.workers=999, of which ") for line in lines)
+
+
+def test_training_alone_crops_at_random(table: ClipTable) -> None:
+    data = datasets(split(table), small_recipe("data.clip_seconds=0.1"), check_clips(table.clips), print)
+    n_heard = {}
+    for name, part in data.items():
+        crops = [part[Pick(0, (seed,))].waveform for seed in range(4)]
+        n_heard[name] = len({crop.numpy().tobytes() for crop in crops if crop is not None})
+    assert n_heard == {"train": 4, "valid": 1, "test": 1}

@@ -19,13 +19,14 @@ from safetensors.torch import load_file
 from tenuto.data.check import check_clips
 from tenuto.data.clips import ClipTable
 from tenuto.data.sets import find_clips
+from tenuto.data.splits import split
 from tenuto.errors import UsageError, WorkError
 from tenuto.models.checkpoint import load
+from tenuto.training import callbacks
 from tenuto.training.evaluate import evaluate_model
 from tenuto.training.fit import fit
-from tenuto.training.module import learning_rate_at
-from tenuto.training.recipe import TrainingSettings, load_recipe
-from tenuto.training.state import load_state
+from tenuto.training.recipe import load_recipe
+from tenuto.training.state import load_state, load_weights
 from training.sounds import make_sounds, small_recipe
 
 
@@ -105,6 +106,42 @@ def test_the_best_epoch_is_that_of_the_validation_part(run: Path) -> None:
     curves, found = rows(run / "curves.csv"), json.loads((run / "metrics.json").read_text())
     ranks = [(float(row["valid_accuracy"]), -float(row["valid_loss"])) for row in curves]
     assert found["epoch_of_model"] == ranks.index(max(ranks)) + 1
+
+
+def test_the_figures_that_choose_are_those_of_the_validation_part(run: Path, table: ClipTable) -> None:
+    found = json.loads((run / "metrics.json").read_text())
+    chosen = rows(run / "curves.csv")[found["epoch_of_model"] - 1]
+    parts = split(table, valid_share=small_recipe().data.valid_share, seed=3)
+    scored = evaluate_model(run, replace(table, clips=parts.valid)).figures
+    assert scored["loss"] != pytest.approx(found["loss"], rel=1e-3), "the test part would be another matter"
+    for name in ("loss", "accuracy", "mAP"):
+        assert float(chosen[f"valid_{name}"]) == pytest.approx(scored[name], rel=1e-5), name
+
+
+def test_the_model_is_that_of_the_best_epoch(table: ClipTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callbacks, "rank", lambda row, metric: [-row["epoch"]])  # the first is the best
+    found = fit(small_recipe("training.epochs=2"), table, tmp_path / "run")
+    assert (found["epochs"], found["epoch_of_model"]) == (2, 1)
+    saved = load_file(tmp_path / "run" / "model.safetensors")
+    best, last = (load_weights(tmp_path / "run" / "checkpoints" / f"{name}.ckpt") for name in ("best", "last"))
+    assert all(torch.equal(tensor, best[name]) for name, tensor in saved.items())
+    assert not any(torch.equal(tensor, last[name]) for name, tensor in saved.items() if "running_mean" in name)
+
+
+def test_every_seed_has_first_weights_of_its_own(table: ClipTable, tmp_path: Path) -> None:
+    # a rate too small to change a 32-bit number: what is saved is what it began with
+    recipe = small_recipe(
+        "training.epochs=1", "training.learning_rate=1e-30", "training.choose=last", "data.valid_share=0"
+    )
+    drawn = []
+    for run, seed in enumerate((1, 2, 1)):
+        fit(recipe, table, tmp_path / str(run), seed=seed)
+        weights = load(tmp_path / str(run)).backbone.named_parameters()
+        drawn.append({name: weight for name, weight in weights if weight.ndim > 1})
+    assert drawn[0]
+    for name, weight in drawn[0].items():
+        assert not torch.equal(weight, drawn[1][name]), name
+        assert torch.equal(weight, drawn[2][name]), name
 
 
 def test_a_finished_run_returns_at_once_and_is_not_touched(run: Path, table: ClipTable) -> None:
@@ -195,6 +232,12 @@ def test_cross_entropy_and_the_last_epoch_by_choice(table: ClipTable, tmp_path: 
     assert "valid_loss" not in rows(tmp_path / "run" / "curves.csv")[0]
 
 
+def test_cross_entropy_is_refused_where_clips_have_several_labels(table: ClipTable, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"clips here have several: use training\.loss=bce"):
+        fit(small_recipe("training.loss=ce"), replace(table, multi_label=True), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_loss_that_is_no_number_stops_the_training_in_one_line(table: ClipTable, tmp_path: Path) -> None:
     with pytest.raises(WorkError, match=r"no longer a number in epoch 1: lower training\.learning_rate"):
         fit(small_recipe("training.learning_rate=1e30"), table, tmp_path / "run")
@@ -232,8 +275,10 @@ def test_evaluate_says_what_the_end_of_the_training_said(run: Path, table: ClipT
     part = ClipTable(clips, table.labels, table.multi_label, table.name, table.root)
     found = evaluate_model(run, part, out=tmp_path)
     before = json.loads((run / "metrics.json").read_text())
-    for key in ("accuracy", "mAP", "AUC", "kept_frames", "valid_frames", "per_class"):
-        assert found.figures[key] == pytest.approx(before[key]) if key != "per_class" else True, key
+    for key in ("accuracy", "mAP", "AUC", "loss", "kept_frames", "valid_frames"):
+        assert found.figures[key] == pytest.approx(before[key]), key
+    for a, b in zip(found.figures["per_class"], before["per_class"], strict=True):
+        assert a == pytest.approx(b), b["label"]
     ours, theirs = (sorted(rows(folder / "predictions.csv"), key=lambda row: row["path"]) for folder in (tmp_path, run))
     for a, b in zip(ours, theirs, strict=True):
         assert a.keys() == b.keys()
@@ -260,9 +305,3 @@ def test_labels_that_the_model_does_not_know(run: Path, table: ClipTable, tmp_pa
         (other / name).rename(other / f"{name}er")
     with pytest.raises(UsageError, match="of which the model knows none: it knows high, low, middle"):
         evaluate_model(run, find_clips(other))
-
-
-@pytest.mark.parametrize(("epoch", "steps"), [(1, 0), (10, 0), (11, 1), (15, 1), (16, 2), (30, 4)])
-def test_the_schedule_of_table_4(epoch: int, steps: int) -> None:
-    settings = TrainingSettings(learning_rate=1e-4, schedule_start=11, schedule_gamma=0.5, schedule_every=5)
-    assert learning_rate_at(epoch, settings) == pytest.approx(1e-4 * 0.5**steps)

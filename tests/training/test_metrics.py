@@ -74,6 +74,16 @@ def test_d_prime_of_a_perfect_order_is_finite_and_grows_with_the_pairs() -> None
     assert math.isnan(metrics.d_prime(math.nan, 100))
 
 
+def test_d_prime_counts_the_pairs_of_all_classes() -> None:
+    targets = torch.eye(3)[[0, 1, 1, 2]]  # 1 x 3 + 2 x 2 + 1 x 3 pairs of a positive and a negative clip
+    probit_of_9_5_tenths, probit_of_2_5_thirds, probit_of_3_5_quarters = 1.6448536, 0.9674216, 1.1503494
+    found = metrics.summary(targets, targets)
+    assert found["AUC"] == 1.0
+    assert found["d_prime"] == pytest.approx(2**0.5 * probit_of_9_5_tenths)
+    each = [row["d_prime"] / 2**0.5 for row in metrics.per_class(targets, targets, ("a", "b", "c"))]
+    assert each == pytest.approx([probit_of_2_5_thirds, probit_of_3_5_quarters, probit_of_2_5_thirds])
+
+
 def test_confusion_counts_labels_in_rows() -> None:
     scores = torch.tensor([[0.9, 0.1, 0.0], [0.2, 0.7, 0.1], [0.8, 0.3, 0.1], [0.1, 0.2, 0.3]])
     targets = torch.eye(3)[[0, 1, 1, 2]]

@@ -95,6 +95,25 @@ def test_differing_keys_are_those_that_bear_on_the_result() -> None:
     assert differing_keys(Recipe(), Recipe()) == []
 
 
+@pytest.mark.parametrize(
+    ("setting", "may"),
+    [
+        ("training.threads=2", True),
+        ("training.device=cpu", True),
+        ("data.workers=1", True),
+        ("data.cache_mb=1", True),
+        ("data.cache=decoded", True),
+        ("data.cache_format=int16", False),
+        ("data.batch_size=8", False),
+        ("training.precision=bf16-mixed", False),
+        ("training.patience=9", False),
+        ("training.choose=last", False),
+    ],
+)
+def test_resuming_may_change_what_bears_on_no_result(setting: str, may: bool) -> None:
+    assert differing_keys(Recipe(), load_recipe(None, [setting])) == ([] if may else [setting.split("=")[0]])
+
+
 def test_the_papers_table_4() -> None:
     found = {}
     for name in ("audioset", "fsd50k", "esc50", "speechcommands", "nsynth"):
