@@ -160,6 +160,31 @@ def test_what_was_run_is_told(results: Path, tmp_path: Path) -> None:
     assert "```text\ntenuto reproduce table1 --data fsdd=.../fsdd\n```" in part
 
 
+@pytest.mark.parametrize(
+    ("root", "out", "command"),
+    [
+        ("results", "claims.md", "tenuto claims results --out claims.md"),
+        ("results", "docs/results.md", "tenuto claims results --out docs/results.md"),
+        ("../{}/results", "a b.md", "tenuto claims ../{}/results --out 'a b.md'"),
+        (".", "claims.md", "tenuto claims . --out claims.md"),
+    ],
+)
+def test_the_page_names_the_command_as_it_was_given(
+    root: str, out: str, command: str, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = results.parent
+    monkeypatch.chdir(results if root == "." else folder)
+    write_claims(Path(root.format(folder.name)), Path(out))
+    assert f"by `{command.format(folder.name)}`;" in Path(out).read_text()
+
+
+def test_a_folder_of_this_machine_is_not_on_the_page(results: Path) -> None:
+    write_claims(results, results / "claims.md")
+    page = (results / "claims.md").read_text()
+    assert "by `tenuto claims .../results --out .../claims.md`; why a claim fails" in page
+    assert "by hand, in `.../results/NOTES.md`." in page
+
+
 def test_the_verb(results: Path) -> None:
     call = [sys.executable, "-m", "tenuto.cli", "claims", str(results), "--json"]
     done = subprocess.run(call, capture_output=True, text=True, check=True)
@@ -185,9 +210,10 @@ def _close(one: str, other: str) -> bool:
         return False
 
 
-def test_the_page_of_the_repository_is_what_its_results_say(tmp_path: Path) -> None:
+def test_the_page_of_the_repository_is_what_its_results_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
     committed = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
-    write_claims(ROOT / "results", tmp_path / "results.md")
+    write_claims(Path("results"), tmp_path / "results.md")
     rendered = (tmp_path / "results.md").read_text(encoding="utf-8")
     pages = [_words(_without_places(page)) for page in (committed, rendered)]
     differing = [pair for pair in zip(*pages, strict=False) if not _close(*pair)]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tenuto.experiments.fewshot_page import accuracy_rows, detail_rows, difference_rows, gather, write_page
+from tenuto.experiments.fewshot_page import accuracy_rows, detail_rows, difference_rows, gather, notes, write_page
 from tenuto.experiments.fewshot_settings import FewshotCell, FewshotSettings
 
 SCORES = {  # (model, compression, n) -> (fold, repeat) -> score
@@ -55,6 +55,11 @@ def test_accuracy_is_the_mean_over_folds_and_its_spread_that_of_the_repeats() ->
     assert rows["VGG", "log-learn"]["n=5"] == "72.5 [3 of 4]"
     assert rows["TIMBRE", "log-EPS"] == {"Model": "TIMBRE", "Compression": "log-EPS", "n=1": "25.0", "n=5": "not run"}
     assert rows["TIMBRE", "log-learn"]["n=1"] == "not run"
+
+
+def test_one_is_singular() -> None:
+    said = "\n".join(notes(gather(RECORDS[-1:], []), RECORDS[-1:]))
+    assert "n=1: 1 draw x 1 fold (" in said
 
 
 def test_differences_are_of_the_same_draws() -> None:

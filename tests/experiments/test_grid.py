@@ -101,7 +101,7 @@ def test_a_failed_cell_is_listed_passed_over_and_tried_again_next_time(tmp_path:
 
 
 def test_a_grid_in_which_all_fails_is_an_error() -> None:
-    with pytest.raises(WorkError, match=r"all 1 cells failed, the first .x. with: reason"):
+    with pytest.raises(WorkError, match=r"the only cell .x. failed with: reason"):
         raise_if_nothing_worked(Outcome(failed={"x": "reason"}))
 
 
@@ -139,7 +139,7 @@ def test_two_processes_share_a_grid(tmp_path: Path) -> None:
         answers = [process.communicate(timeout=60) for process in (first, second)]
     assert sum(int(count) for count, _ in answers) == 6
     waits = [line for _, said in answers for line in said.splitlines() if line.startswith("waiting")]
-    assert all(line.startswith("waiting for 1 cells") for line in waits)  # what the other one is at, no more
+    assert all(line.startswith("waiting for 1 cell ") for line in waits)  # what the other one is at, no more
     begun = (tmp_path / "log").read_text().splitlines()
     assert sorted(begun) == sorted(cell.name for cell in CELLS)  # none twice
     assert Store(tmp_path).names() == sorted(begun)
@@ -167,7 +167,7 @@ def test_waits_for_another_process_and_takes_over_when_it_dies(tmp_path: Path) -
                 os.kill(process.pid, signal.SIGKILL)
 
         outcome = run_grid(CELLS, Store(tmp_path), result, say)
-    assert "waiting for 1 cells that other processes work on" in lines
+    assert "waiting for 1 cell that other processes work on" in lines
     assert outcome.n_trained == 6
 
 

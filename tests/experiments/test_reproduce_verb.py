@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from experiments.records import record
+from repository.source import ROOT
 from tenuto.cli import main
 from tenuto.experiments.grid import Cell
+from tenuto.experiments.protocols import MAX_FIXED_SECONDS
 from tenuto.experiments.registry import EXPERIMENTS
 from tenuto.experiments.store import Store
+from tenuto.files import write_text
 
 
 def store_of(out: Path) -> None:
@@ -74,6 +78,42 @@ def test_refusals_are_one_line(
     assert told.startswith("tenuto: ")
     assert told.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_the_help_says_to_what_length_your_own_clips_are_cropped(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["reproduce", "-h"])
+    told = " ".join(capsys.readouterr().out.split())
+    seconds = f"at most {MAX_FIXED_SECONDS:g} s"
+    assert f"whose clips tables pad or crop to the longest one's length, {seconds} (see --length)" in told
+    assert seconds in (ROOT / "docs" / "reproduce.md").read_text(encoding="utf-8")
+
+
+def _files_of_the_page() -> list[tuple[str, str]]:
+    """(experiments, files) of each row of the table of files in docs/reproduce.md."""
+    page = (ROOT / "docs" / "reproduce.md").read_text(encoding="utf-8")
+    rows = page.split("| file | of which experiments |")[1].split("\n\n")[0].splitlines()[2:]
+    return [(experiments, files) for _, files, experiments, *_ in (row.split("|") for row in rows)]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_the_page_says_which_files_there_are(name: str, tmp_path: Path) -> None:
+    store_of(tmp_path)
+    for cell in Store(tmp_path).names():
+        write_text(tmp_path / "curves" / f"{cell}.csv", "epoch,guide_loss,activeness\n1,0.2,0.1\n")
+    promised = set()
+    for experiments, files in _files_of_the_page():
+        named = re.findall(r"`(\w+)`", experiments)
+        if (name not in named) if "all" in experiments else (name in named):
+            first, *others = re.findall(r"`(.*?)`", files)
+            stem = first.removesuffix("".join(Path(first).suffixes))
+            promised |= {first} | {other if "NAME" in other else stem + other for other in others}
+    assert main(["reproduce", name, "--out", str(tmp_path)]) == 0
+    written = {
+        path.name.replace(f"{name}_fsdd_fixed", "NAME_DATA_LENGTH").replace(name, "NAME")
+        for path in tmp_path.glob("*.*")
+    }
+    assert written == promised
 
 
 def test_a_folder_without_anything_of_the_table_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -92,6 +92,14 @@ def test_notes_say_what_was_scaled_down_and_whose_the_numbers_are() -> None:
     assert said.count("Command: tenuto reproduce table1 --data fsdd=.../fsdd") == 1
 
 
+def test_one_is_singular() -> None:
+    made = records(SCORES)
+    made[0]["recipe"] |= {"training.epochs": 1, "limit": 1}
+    said = "\n".join(notes(gather(TABLE1, made), made))
+    assert ", 1 epoch, batch" in said
+    assert "at most 1 clip of each class and fold" in said
+
+
 def test_data_the_paper_does_not_know_has_no_number_of_its() -> None:
     (row,) = paper_rows(gather(TABLE1, [record(Cell("mine", "diffres", 50, "own", "all", 0), 0.5)]))
     assert (row["Task"], row["DiffRes (proposed)"]) == ("mine, own length", "50.0")

@@ -15,7 +15,8 @@ from matplotlib.text import Text
 
 from report.material import clip_picture
 from tenuto.errors import UsageError
-from tenuto.report.plots import accuracy_over_fps, comparison, confusion, curves, explanation, save
+from tenuto.inference.placement import place
+from tenuto.report.plots import ClipPicture, accuracy_over_fps, comparison, confusion, curves, explanation, save
 from tenuto.report.style import shorten
 
 EPOCHS = np.arange(1, 9)
@@ -68,12 +69,62 @@ def test_an_explanation_has_its_panels_in_order() -> None:
     assert len(lefts) == 1  # time lines up
 
 
+def _kept_labels(picture: ClipPicture) -> tuple[list[float], list[str]]:
+    """Where the ticks under the last channel are, and their texts."""
+    last = [each for each in explanation(picture).axes if each.get_position().width > 0.5][-1]
+    return [float(tick) for tick in last.get_xticks()], [label.get_text() for label in last.get_xticklabels()]
+
+
 def test_kept_frames_are_labelled_with_the_time_they_come_from() -> None:
     picture = clip_picture()
-    axes = explanation(picture).axes
-    last = [each for each in axes if each.get_position().width > 0.5][-1]
-    for tick, label in zip(last.get_xticks(), last.get_xticklabels(), strict=True):
-        assert float(label.get_text()) == pytest.approx(picture.kept_seconds[round(tick)], abs=0.006)
+    ticks, labels = _kept_labels(picture)
+    borders = np.arange(51) - 0.5
+    np.testing.assert_allclose(np.interp(ticks, borders, picture.edge_seconds), [float(x) for x in labels], atol=1e-6)
+    assert labels == ["0.0", "0.5", "1.0", "1.5"]  # 1.5 s lies in the silence, of which little is kept
+
+
+def _squeezed(n_frames: int, n_kept: int, held: slice) -> ClipPicture:
+    """A clip of which one part is held whole, the rest shares what is left."""
+    importance = np.zeros(n_frames)
+    importance[held] = 1
+    rest = importance == 0
+    importance[rest] = (n_kept - importance.sum()) / rest.sum()
+    placed = place(importance, n_kept, 0.01)
+    return replace(
+        clip_picture(n_frames, n_kept),
+        importance=importance, kept_seconds=placed.centre_seconds, edge_seconds=placed.edge_seconds,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("picture", "wanted"),
+    [
+        (_squeezed(500, 125, slice(0, 0)), "0.0 0.5 1.0 1.5 2.0 2.5 3.0 3.5 4.0 4.5"),
+        (replace(_squeezed(500, 125, slice(0, 0)), start_seconds=3.0), "3.0 3.5 4.0 4.5 5.0 5.5 6.0 6.5 7.0 7.5"),
+        (_squeezed(501, 125, slice(150, 250)), "0.0 1.6 1.7 1.8 1.9 2.0 2.1 2.2 2.3 2.4 3.0 5.0"),
+        (_squeezed(3, 1, slice(0, 0)), "0.000 0.005 0.010 0.015 0.020 0.025"),
+    ],
+)
+def test_times_of_kept_frames_are_round_numbers(picture: ClipPicture, wanted: str) -> None:
+    ticks, labels = _kept_labels(picture)
+    assert " ".join(labels) == wanted
+    assert np.diff(ticks).min() >= picture.n_kept / 13.5
+
+
+def test_labels_of_colour_bars_keep_clear_of_what_stands_beside_them() -> None:
+    floor = np.random.default_rng(0).normal(-15.94, 0.002, (32, 200))
+    quiet = replace(clip_picture(), spectrogram=floor, empty=np.ones(200, bool), channels={"mean": floor[:, :50]})
+    for picture in (quiet, replace(quiet, spectrogram=np.zeros((32, 200))), clip_picture()):
+        figure = explanation(picture)
+        figure.canvas.draw()
+        aside = min(text.get_window_extent().x0 for text in figure.texts if text.get_rotation() == 270)
+        bars = [axes for axes in figure.axes if axes.get_position().width < 0.05]
+        assert all(label.get_window_extent().x1 < aside for axes in bars for label in axes.get_yticklabels())
+
+
+def test_one_kept_frame_is_singular() -> None:
+    texts = [text.get_text() for text in explanation(clip_picture(4, 1)).findobj(Text)]
+    assert "time that the one kept frame comes from (s)" in texts
 
 
 def test_empty_frames_are_shaded_and_named() -> None:

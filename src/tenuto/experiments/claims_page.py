@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tenuto.errors import UsageError
+from tenuto.experiments.circumstances import shown_path
 from tenuto.experiments.claims import CLAIMS, FEW_PAIRS, LEAST_PAIRS, MARGIN, Claim, looked_into
 from tenuto.experiments.claims_evidence import read_stores, setups_of
 from tenuto.experiments.claims_fewshot import fewshot_part, fewshot_summary
@@ -120,8 +122,9 @@ def read_notes(path: Path) -> dict[str, str]:
 
 
 def _opening(root: Path, path: Path) -> str:
+    command = shlex.join(["tenuto", "claims", shown_path(root), "--out", shown_path(path)])
     return (
         "What the paper (arXiv 2210.01719) and the post claim, what was measured here, and whether it holds. "
-        f"The page is made of the stored results by `tenuto claims {root.name} --out {path.parent.name}/{path.name}`; "
-        f"why a claim fails is written by hand, in `{root.name}/{NOTES}`."
+        f"The page is made of the stored results by `{command}`; "
+        f"why a claim fails is written by hand, in `{Path(shown_path(root)) / NOTES}`."
     )

@@ -24,7 +24,8 @@ def reproduce_arguments(parser: ArgumentParser) -> None:
     parser.epilog = "\n".join(["experiments:", *(f"  {name:<15} {told}" for name, told in helps.items())])
     parser.add_argument("experiment", choices=tuple(helps), metavar="EXPERIMENT", help="one of those listed below")
     add = parser.add_argument
-    add("--data", action="append", default=[], metavar="NAME=ROOT", help="esc10, fsdd, ..., or a name of your own")
+    add("--data", action="append", default=[], metavar="NAME=ROOT", help="esc10, fsdd, ..., or a name of your own, "
+        "whose clips tables pad or crop to the longest one's length, at most 10 s (see --length)")  # fmt: skip
     add("--fps", help="frames a second that reach the classifier (default: the paper's)")
     add("--hops", help="hops of the spectrogram in ms, before time is reduced (default: the paper's)")
     add("--backbone", help="sbcnn or any timm model (default: the recipe's)")
@@ -82,7 +83,7 @@ def reproduce(args: Namespace, say: Say) -> Answer:
     out = args.out or Path("results") / (experiment.store or experiment.name)
     plan = Plan(experiment, _roots(args.data), out, scale=scale, **given)
     page = run(plan, say)
-    return page, page["text"], len(page["failed"]), 0
+    return page, page["text"], len(page["failed"]) + len(page["left_out"]), 0
 
 
 def demo_arguments(parser: ArgumentParser) -> None:

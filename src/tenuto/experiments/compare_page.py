@@ -10,6 +10,7 @@ from tenuto.errors import UsageError
 from tenuto.experiments.compare import Change, Comparison
 from tenuto.files import write_text
 from tenuto.report.tables import Row, csv_table, text_table
+from tenuto.report.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,7 +26,8 @@ def as_text(found: Comparison) -> str:
     """What changed overall, McNemar's counts, and a table of the classes."""
     overall = found.overall
     lines = [
-        f"{found.first} → {found.second}, {found.n_clips} test clips, {len(found.classes)} classes",
+        f"{found.first} → {found.second}, {counted(found.n_clips, 'test clip')}, "
+        f"{counted(len(found.classes), 'class', 'classes')}",
         f"{overall.name}: {_percent(overall.first)} % → {_percent(overall.second)} %, {told_change(overall)}",
     ]
     if found.agreement is not None:

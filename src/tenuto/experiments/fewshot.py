@@ -32,6 +32,7 @@ from tenuto.experiments.fewshot_settings import (
 from tenuto.experiments.grid import check_recipes, raise_if_nothing_worked, run_grid
 from tenuto.experiments.protocols import choose_folds
 from tenuto.experiments.store import Store
+from tenuto.report.words import counted
 
 Say = Callable[[str], None]
 SHORT_SECONDS = 1.0  # data whose middle clip is shorter gets `short_settings`
@@ -159,11 +160,11 @@ class _FewshotData:
         self.settings = settings_for(table, plan.changes)
         self.energies: Energies = load_energies(table, self.settings.frontend(), plan.cache or default_cache(), say)
         if self.energies.left_out:
-            say(f"{self.name}: {len(self.energies.left_out)} clips left out (the page names them)")
+            say(f"{self.name}: {counted(len(self.energies.left_out), 'clip')} left out (the page names them)")
         self.parts = {fold: parts_of(self.energies.table, fold) for fold in self.folds}
         sizes = self._possible(plan.sizes, say)
         self.cells = cells_of(self.name, self.folds, sizes, plan.repeats, plan.models, plan.compressions)
-        say(f"{self.name}: {len(self.cells)} trainings, {self.settings.told()}")
+        say(f"{self.name}: {counted(len(self.cells), 'training')}, {self.settings.told()}")
 
     @property
     def kept_settings(self) -> dict[str, Any]:
@@ -175,10 +176,12 @@ class _FewshotData:
         n_most = n_smallest(self.parts.values())
         possible = [n for n in sizes if n <= n_most]
         if not possible:
-            raise UsageError(f"{self.name}: its smallest class has {n_most} training clips: wanted --n up to that")
+            raise UsageError(
+                f"{self.name}: its smallest class has {counted(n_most, 'training clip')}: wanted --n up to that"
+            )
         if len(possible) < len(sizes):
             left = ",".join(str(n) for n in sizes if n > n_most)
-            say(f"{self.name}: n={left} left out, the smallest class of a fold has {n_most} training clips")
+            say(f"{self.name}: n={left} left out, the smallest class of a fold has {counted(n_most, 'training clip')}")
         return possible
 
     def train(self, cell: FewshotCell) -> dict[str, Any]:

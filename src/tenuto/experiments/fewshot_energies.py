@@ -32,6 +32,7 @@ from tenuto.files import atomic_write, read_json, write_json
 from tenuto.frontend.frontend import Frontend
 from tenuto.models.build import build_frontend
 from tenuto.models.settings import FrontendSettings
+from tenuto.report.words import counted
 
 Say = Callable[[str], None]
 _TYPE = np.dtype("<f4")
@@ -71,7 +72,7 @@ def load_energies(table: ClipTable, settings: FrontendSettings, cache: Path, say
         folder.mkdir(parents=True, exist_ok=True)
         with _lock(folder / "lock"):
             if not (folder / "index.json").exists():
-                say(f"{table.name}: mel energies of {len(table.clips)} clips, once for all trainings")
+                say(f"{table.name}: mel energies of {counted(len(table.clips), 'clip')}, once for all trainings")
                 _compute(table, settings, folder)
     except OSError as error:
         raise WorkError(f"{folder}: {error.strerror or error}; name another folder with --cache") from error

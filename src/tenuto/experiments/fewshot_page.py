@@ -12,6 +12,7 @@ from tenuto.experiments.page_notes import circumstance_lines
 from tenuto.experiments.statistics import Difference, bootstrap, paired, spread
 from tenuto.files import write_text
 from tenuto.report.tables import csv_table, latex_table, markdown_table, text_table
+from tenuto.report.words import counted
 
 Row = dict[str, str | int | float | None]
 HEADS = {
@@ -143,13 +144,10 @@ def notes(groups: Groups, records: Sequence[Mapping[str, Any]]) -> list[str]:
         "log-EPS is log(x + 1.19e-7); log-learn is log(alpha x + beta) from alpha 1096.63, beta 1.31, both learned.",
     ]
     for data in data_of(groups):
-        lines += dict.fromkeys(_settings_line(data, record) for record in records if record["cell"]["data"] == data)
+        settings = [FewshotSettings(**record["recipe"]) for record in records if record["cell"]["data"] == data]
+        lines += dict.fromkeys(f"{data}: {each.told()}." for each in settings)
         lines.append(f"{data}: {_draws_line(groups, data)}")
     return lines + circumstance_lines(records)
-
-
-def _settings_line(data: str, record: Mapping[str, Any]) -> str:
-    return f"{data}: {FewshotSettings(**record['recipe']).told()}."
 
 
 def _draws_line(groups: Groups, data: str) -> str:
@@ -157,7 +155,7 @@ def _draws_line(groups: Groups, data: str) -> str:
     for n in sizes_of(groups, data):
         most = max((group.scores for key, group in groups.items() if (key[0], key[3]) == (data, n)), key=len)
         repeats, folds = {repeat for _, repeat in most}, {fold for fold, _ in most}
-        counts.append(f"n={n}: {len(repeats)} draws x {len(folds)} folds")
+        counts.append(f"n={n}: {counted(len(repeats), 'draw')} x {counted(len(folds), 'fold')}")
     return "; ".join(counts) + " (the post: 20 draws a fold for n 1 and 2, 10 for 5 and 10, 5 above)."
 
 

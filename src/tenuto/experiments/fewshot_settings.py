@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from tenuto.errors import UsageError
 from tenuto.models.settings import CompressionName, FrontendSettings, unknown_name
+from tenuto.report.words import counted
 
 ModelName = Literal["sbcnn", "vgg", "vgg128", "timbre", "prototypes", "prototypes128"]
 MODELS: tuple[str, ...] = get_args(ModelName)
@@ -74,12 +75,15 @@ class FewshotSettings:
 
     def told(self) -> str:
         """One line that says everything a reader of the tables must know."""
-        epochs = f"as many epochs as it takes, at most {self.epochs}" if self.converge else f"{self.epochs} epochs"
+        epochs = (
+            f"as many epochs as it takes, at most {self.epochs}" if self.converge else counted(self.epochs, "epoch")
+        )
         return (
             f"{self.sample_rate:g} Hz, windows of {self.win_length} and hops of {self.hop_length} samples, "
             f"{self.n_mels} bands, patches of {self.n_frames} frames ({self.patch_seconds:.2f} s), "
-            f"at most {self.max_patches} patches of a test clip, {epochs}, batches of {self.batch_size}, "
-            f"learning rate {self.learning_rate:g}, weight decay {self.weight_decay:g}, seed {self.seed}"
+            f"at most {counted(self.max_patches, 'patch', 'patches')} of a test clip, {epochs}, "
+            f"batches of {self.batch_size}, learning rate {self.learning_rate:g}, "
+            f"weight decay {self.weight_decay:g}, seed {self.seed}"
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol
 
 from tenuto.errors import UsageError, WorkError
 from tenuto.experiments.store import Store
+from tenuto.report.words import counted
 
 Work = Callable[[Any], Mapping[str, Any]]  # of a cell of the grid
 Say = Callable[[str], None]
@@ -123,14 +124,14 @@ def run_grid(cells: Sequence[AnyCell], store: Store, work: Work, say: Say | None
         work: makes the result of a cell: a dict with `metric` and `score` (0 to 1) among others
         say: prints one line; to the standard error stream by default
     """
-    run = _Run(cells, store, work, say or _say)
+    run = _Run(cells, store, work, say or to_stderr)
     waiting = [cell for cell in cells if not store.has(cell.name)]
     told = False
     while waiting:
         held = [cell for cell in waiting if not run.settle(cell)]
         waiting = [cell for cell in held if not store.has(cell.name)]  # most were finished while we went on
         if waiting and not told:
-            run.say(f"waiting for {len(waiting)} cells that other processes work on")
+            run.say(f"waiting for {counted(len(waiting), 'cell')} that other processes work on")
             told = True
         if waiting:
             time.sleep(POLL_SECONDS)
@@ -198,7 +199,9 @@ def raise_if_nothing_worked(outcome: Outcome) -> None:
     """Raises WorkError where every cell failed."""
     if outcome.failed and not outcome.n_trained and not outcome.n_found:
         name, reason = next(iter(outcome.failed.items()))
-        raise WorkError(f"all {len(outcome.failed)} cells failed, the first ({name}) with: {reason}")
+        n_failed = len(outcome.failed)
+        told = f"all {n_failed} cells failed, the first ({name})" if n_failed > 1 else f"the only cell ({name}) failed"
+        raise WorkError(f"{told} with: {reason}")
 
 
 def duration(seconds: float) -> str:
@@ -209,5 +212,6 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def _say(line: str) -> None:
+def to_stderr(line: str) -> None:
+    """Says a line where nobody else is there to say it."""
     print(line, file=sys.stderr, flush=True)

@@ -10,7 +10,8 @@ from tenuto.data.clips import ClipTable
 from tenuto.data.splits import split
 from tenuto.errors import WorkError
 from tenuto.experiments.experiment import FULL_FPS
-from tenuto.experiments.grid import Cell
+from tenuto.experiments.grid import Cell, Say
+from tenuto.experiments.left_out import told
 from tenuto.experiments.protocols import (
     MAX_FIXED_SECONDS,
     NO_FOLD,
@@ -18,23 +19,30 @@ from tenuto.experiments.protocols import (
     load_table,
     protocol,
 )
+from tenuto.report.words import counted
 from tenuto.training.recipe import Recipe
 
 
 class GridData:
     """The clips of one data set, read when they are first needed."""
 
-    def __init__(self, name: str, root: Path, limit: int | None, folds: tuple[str, ...] | None) -> None:
-        self.name = name
+    def __init__(self, name: str, root: Path, limit: int | None, folds: tuple[str, ...] | None, say: Say) -> None:
+        self.name, self.say = name, say
         self.table: ClipTable = load_table(name, root, limit)
         self.folds = choose_folds(self.table, folds)
+        self.left_out: list[str] = []  # a line a clip, once they are checked
 
     @cached_property
     def report(self) -> Report:
         """Which clips are good and how long they are."""
         report = check_clips(self.table.clips)
+        found = [{"path": self.table.shown(each.path), "reason": each.reason} for each in report.left_out]
+        self.left_out = told(self.name, found)
         if not report.good:
-            raise WorkError(f"{self.name}: not one clip of {self.table.root} can be used")
+            first = f"{found[0]['path']}: {found[0]['reason']}"
+            raise WorkError(f"{self.name}: not one clip of {self.table.root} can be used (first: {first})")
+        if found:
+            self.say(f"{self.name}: {counted(len(found), 'clip')} left out (the page names them)")
         return report
 
     @cached_property

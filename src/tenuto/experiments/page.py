@@ -141,16 +141,19 @@ def write_page(
     failed: Mapping[str, str],
     out: Path,
     drawn: Page | None = None,
+    left_out: Sequence[str] = (),
 ) -> Page:
     """Writes NAME.txt, .md, .tex and .csv (every number), and returns them as values.
 
     Args:
         drawn: of `write_curves` or `write_trade_off`: title and rows of a table, notes, files
+        left_out: a line for each clip that took no part
     """
     experiment = results.experiment
     tables = {title: rows for title, rows in _tables(results, drawn).items() if rows}
     details, differences = tables.get(IN_FULL, []), tables.get(DIFFERENCES, [])
     lines = notes(results, records) + ([] if drawn is None else drawn["notes"])
+    lines += [f"Left out: {line}" for line in left_out]
     lines += [f"FAILED: {name}: {reason}" for name, reason in failed.items()]
     text = "\n\n".join([f"{title}\n\n{text_table(rows)}" for title, rows in tables.items()] + ["\n".join(lines)])
     markdown = [f"## {title}\n\n{markdown_table(rows)}" for title, rows in tables.items()]
@@ -172,6 +175,7 @@ def write_page(
         "differences": differences,
         "notes": lines,
         "failed": dict(failed),
+        "left_out": list(left_out),
         "files": [str(out / file) for file in files] + ([] if drawn is None else drawn["files"]),
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 from tenuto.experiments.experiment import Experiment
 from tenuto.experiments.protocols import protocol
 from tenuto.experiments.results import Results
+from tenuto.report.words import counted
 
 
 def notes(results: Results, records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -74,15 +75,15 @@ def _scale_line(experiment: Experiment, record: Mapping[str, Any]) -> str:
     seconds, limit = settings["data.clip_seconds"], settings["limit"]
     weights = "ImageNet weights" if settings["model.pretrained"] else "from scratch"
     chosen = f"on {100 * settings['data.valid_share']:g} % of the training part, set aside"
+    clips = "all clips" if limit is None else f"at most {counted(limit, 'clip')} of each class and fold"
     if settings["training.choose"] == "last":
         chosen = "nowhere: the last epoch's"
     length = f"{cell['length']} length" + ("" if seconds is None else f" of {seconds:g} s")
     return (
         f"{protocol(cell['data']).title}, {length}: "
         f"backbone {settings['model.backbone']} {weights} (the paper: {experiment.in_paper}), "
-        f"{settings['training.epochs']} epochs, batch {settings['data.batch_size']}, "
-        f"{settings['frontend.n_mels']} bands, "
-        f"{'all clips' if limit is None else f'at most {limit} clips of each class and fold'}; "
+        f"{counted(settings['training.epochs'], 'epoch')}, batch {settings['data.batch_size']}, "
+        f"{settings['frontend.n_mels']} bands, {clips}; "
         f"the model was chosen {chosen}."
     )
 

@@ -11,8 +11,18 @@ from typing import Any
 from tenuto.errors import UsageError
 from tenuto.experiments.circumstances import circumstances
 from tenuto.experiments.curve_files import keep_curves
-from tenuto.experiments.grid import Cell, Outcome, Say, cell_of, check_recipes, raise_if_nothing_worked, run_grid
+from tenuto.experiments.grid import (
+    Cell,
+    Outcome,
+    Say,
+    cell_of,
+    check_recipes,
+    raise_if_nothing_worked,
+    run_grid,
+    to_stderr,
+)
 from tenuto.experiments.grid_data import GridData
+from tenuto.experiments.left_out import kept_left_out, left_out_lines
 from tenuto.experiments.page import Page, write_page
 from tenuto.experiments.plan import Plan, cells_of
 from tenuto.experiments.protocols import protocol, recipe_of
@@ -28,20 +38,24 @@ def reproduce(plan: Plan, say: Say | None = None) -> dict[str, Any]:
     Without data only the table is made, from what is there.
 
     Returns:
-        text (the page), rows, differences (for JSON), failed (name -> reason), files
+        text (the page), rows, differences (for JSON), failed (name -> reason), left_out (a line a clip), files
     Raises:
         UsageError: the plan does not fit the data, or the folder holds results of other settings
         WorkError: every cell failed
     """
+    say = say or to_stderr
     store = Store(plan.out)
-    cells, outcome = work_off(plan, store, say)
+    cells, outcome, checked = work_off(plan, store, say)
     records = stored_records(plan, store, cells)
     if not records and not cells:
         raise UsageError(
             f"{plan.out} holds no results of {plan.experiment.name} yet: name data with --data NAME=FOLDER"
         )
     results = gather(plan.experiment, records, cells)
-    page = write_page(results, records, outcome.failed, plan.out, _drawn(results, records, plan.out))
+    left_out = left_out_lines(records, checked)
+    page = write_page(results, records, outcome.failed, plan.out, _drawn(results, records, plan.out), left_out)
+    for line in left_out:
+        say(f"left out: {line}")
     raise_if_nothing_worked(outcome)
     return page
 
@@ -59,11 +73,11 @@ def _drawn(results: Results, records: Sequence[Mapping[str, Any]], out: Path) ->
     return None
 
 
-def work_off(plan: Plan, store: Store, say: Say | None = None) -> tuple[list[Cell], Outcome]:
-    """Trains the plan's cells that the store does not hold; all its cells, and how that ended."""
+def work_off(plan: Plan, store: Store, say: Say) -> tuple[list[Cell], Outcome, list[str]]:
+    """Trains the plan's cells that the store does not hold; all its cells, how that ended, what checks left out."""
     if not plan.data and not store.names():
         raise UsageError(f"{plan.out} holds no results yet: name data with --data NAME=FOLDER")
-    data = {name: GridData(name, root, plan.scale.limit, plan.folds) for name, root in plan.data.items()}
+    data = {name: GridData(name, root, plan.scale.limit, plan.folds, say) for name, root in plan.data.items()}
     cells = cells_of(plan, {name: each.folds for name, each in data.items()})
     recipes = {cell.name: _recipe(cell, plan, data[cell.data]) for cell in cells}
     check_recipes(cells, store, {name: kept_settings(recipe, plan) for name, recipe in recipes.items()})
@@ -71,7 +85,8 @@ def work_off(plan: Plan, store: Store, say: Say | None = None) -> tuple[list[Cel
     def work(cell: Cell) -> dict[str, Any]:
         return train_cell(cell, recipes[cell.name], data[cell.data], plan)
 
-    return cells, run_grid(cells, store, work, say)
+    outcome = run_grid(cells, store, work, say)
+    return cells, outcome, [line for each in data.values() for line in each.left_out]
 
 
 def stored_records(plan: Plan, store: Store, cells: Sequence[Cell] = ()) -> list[dict[str, Any]]:
@@ -116,6 +131,7 @@ def train_cell(cell: Cell, recipe: Recipe, data: GridData, plan: Plan) -> dict[s
         "kept_frames": found["kept_frames"],
         "sound_frames": data.sound_frames(recipe, fold, cell.seed),
         "found": found,
+        "left_out": kept_left_out(folder, data.table),
         "frontend_parameters": sum(p.numel() for p in build_frontend(recipe.frontend).parameters()),
         "recipe": kept_settings(recipe, plan),
         "command": plan.command,

@@ -99,6 +99,6 @@ def checked_lengths(lengths: Tensor, batch: Tensor, axis: str) -> Tensor:
 
 def _refused(what: str, batch: Tensor, axis: str) -> UsageError:
     return UsageError(
-        f"lengths are {what}; wanted an integer tensor ({batch.shape[0]},): the valid {axis}s of each clip of the batch "
-        f"{tuple(batch.shape)}"
+        f"lengths are {what}; wanted an integer tensor ({batch.shape[0]},): the valid {axis}s of each clip of the "
+        f"batch {tuple(batch.shape)}"
     )

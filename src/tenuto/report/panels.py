@@ -17,10 +17,12 @@ from tenuto.report.style import COLOURS, FAINT, INK
 
 FloatArray = NDArray[np.floating[Any]]
 
+ROUND_STEPS = (1, 2, 5, 10)  # from tick to tick, times a power of ten
 SOUND_CHANNELS = ("mean", "maximum")  # these share colours and frequency axis with the input
 _SPECTROGRAM_MAP, _SIGNED_MAP = "magma", "PuOr"
 _N_THREADS = 60  # lines from the clip to the kept frames: enough to see where time is spent
 _OCTAVES_HZ = (125, 250, 500, 1000, 2000, 4000, 8000, 16000, 32000)
+_LEAST_REACH = 0.2  # of a colour scale, over its largest value: 14 dB at the floor of the logarithm, where silence lies
 _N_COLUMNS_DRAWN_SHARP = 1000  # beyond it a picture has fewer dots than columns, and these are averaged
 
 
@@ -68,10 +70,14 @@ class ClipPicture:
 
     @property
     def colour_limits(self) -> tuple[float, float]:
-        """From the quietest sound that is not silence to the loudest: one scale for input and kept frames."""
+        """From the quietest sound that is not silence to the loudest: one scale for input and kept frames.
+
+        Where these are as good as equal the scale reaches higher, so that silence is dark all over.
+        """
         sounding = self.spectrogram if self.empty.all() else self.spectrogram[:, ~self.empty]
-        low, high = np.quantile(sounding, [0.02, 0.9995])
-        return float(low), float(high if high > low else low + 1)
+        low, high = np.quantile(sounding, [0.02, 0.9995]).tolist()
+        least = _LEAST_REACH * max(abs(low), abs(high)) or 1.0
+        return low, max(high, low + least)
 
 
 def draw_spectrogram(axes: Axes, picture: ClipPicture) -> AxesImage:
@@ -116,7 +122,7 @@ def draw_threads(axes: Axes, picture: ClipPicture) -> None:
 
 
 def draw_channel(axes: Axes, name: str, picture: ClipPicture, n_ticks: int = 9) -> AxesImage:
-    """One channel of what the classifier sees: every kept frame as wide as the next, its time below it."""
+    """One channel of what the classifier sees: every kept frame as wide as the next, the clip's time below them."""
     channel = picture.channels[name]
     is_sound = name in SOUND_CHANNELS
     low, high = picture.colour_limits if is_sound else _own_limits(channel)
@@ -168,14 +174,33 @@ def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return list(zip(np.flatnonzero(steps == 1).tolist(), np.flatnonzero(steps == -1).tolist(), strict=True))
 
 
-def _kept_ticks(picture: ClipPicture, n_ticks: int) -> tuple[list[int], list[str]]:
-    """Evenly spaced kept frames and the time each comes from, in digits enough to keep neighbours apart."""
-    filled = np.flatnonzero(np.isfinite(picture.kept_seconds))
-    if len(filled) == 0:
-        return [], []
-    step = -(-len(filled) // n_ticks)
-    chosen = filled[(len(filled) - 1) % step // 2 :: step]
-    seconds = picture.kept_seconds[chosen] + picture.start_seconds
-    closest = float(np.diff(seconds).min()) if len(seconds) > 1 else 1.0
-    n_digits = 1 if closest >= 0.5 else 2 if closest >= 0.015 else 3
-    return chosen.tolist(), [f"{second:.{n_digits}f}" for second in seconds]
+def _kept_ticks(picture: ClipPicture, n_ticks: int) -> tuple[list[float], list[str]]:
+    """Round times of the clip and where among the kept frames they lie; more of them where much is kept of little.
+
+    A time lies where the cumulative importance has grown to by then, which is where `draw_threads` leads to.
+    """
+    edges = picture.edge_seconds + picture.start_seconds
+    chosen: dict[float, float] = {}  # seconds -> place
+    for finer in (1, 2, 5, 10):
+        locator = MaxNLocator(finer * n_ticks, steps=ROUND_STEPS)
+        seconds = np.asarray(locator.tick_values(edges[0], edges[-1]))  # beyond both ends
+        if not all(np.isclose(seconds, second).any() for second in chosen):
+            continue  # 0.2 and 0.4 do not go with 0.5
+        places = np.interp(seconds, edges, np.arange(len(edges)) - 0.5)
+        inside = (seconds >= picture.start_seconds) & (seconds <= edges[-1])
+        _choose(seconds, places, inside, picture.n_kept / (1.5 * n_ticks), chosen)
+    seconds = np.array(sorted(chosen))
+    n_digits = max((len(f"{second:.6f}".rstrip("0").partition(".")[2]) for second in seconds), default=0)
+    return [chosen[second] for second in seconds], [f"{second:.{n_digits}f}" for second in seconds]
+
+
+def _choose(
+    seconds: FloatArray, places: FloatArray, inside: NDArray[np.bool_], least: float, chosen: dict[float, float]
+) -> None:
+    """Adds to the ticks those at least `least` from them all; the first time any, later those of wide gaps."""
+    is_first = not chosen
+    gaps = np.diff(places)
+    for i in np.flatnonzero(inside):
+        lies_apart = is_first or min(gaps[max(0, i - 1) : i + 1]) >= least
+        if lies_apart and all(abs(places[i] - place) >= least for place in chosen.values()):
+            chosen[float(seconds[i])] = float(places[i])

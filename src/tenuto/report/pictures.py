@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from tenuto.report.panels import (
+    ROUND_STEPS,
     ClipPicture,
     draw_channel,
     draw_importance,
@@ -20,6 +21,7 @@ from tenuto.report.panels import (
     frequency_axis,
 )
 from tenuto.report.style import COLOURS, FAINT, PAGE_WIDTH, SHADE, new_figure, shorten, styled
+from tenuto.report.words import counted
 
 # Of the figure's width: where all panels begin and end, so that their times line up.
 _LEFT, _RIGHT, _BAR, _SIDE = 0.085, 0.905, 0.013, 0.988
@@ -77,7 +79,8 @@ def _draw_what_is_kept(figure: Figure, axes: Sequence[Axes], picture: ClipPictur
     for place, name in zip(axes[2:], picture.channels, strict=True):
         _colour_bar(figure, place, draw_channel(place, name, picture))
         place.tick_params(labelbottom=place is axes[-1])
-    axes[-1].set_xlabel(f"time that each of the {picture.n_kept} kept frames comes from (s)", labelpad=2)
+    which = "the one kept frame" if picture.n_kept == 1 else f"each of the {picture.n_kept} kept frames"
+    axes[-1].set_xlabel(f"time that {which} comes from (s)", labelpad=2)
     _shade_classifier_input(figure, axes[2], axes[-1])
 
 
@@ -90,7 +93,8 @@ def _draw_small(figure: Figure, cell: Any, picture: ClipPicture) -> list[Axes]:
     frequency_axis(axes[0], picture.band_hz, picture.spectrogram.shape[0], least_share=0.19)
     axes[0].set_title(shorten(picture.title, 50), loc="left", pad=3, fontsize=8)
     if picture.importance is None:
-        axes[0].set_xlabel(f"time (s), all {picture.n_frames} frames", labelpad=2)
+        which = "its one frame" if picture.n_frames == 1 else f"all {picture.n_frames} frames"
+        axes[0].set_xlabel(f"time (s), {which}", labelpad=2)
         return axes
     axes[0].tick_params(labelbottom=False, bottom=False)
     draw_importance(axes[1], picture)
@@ -101,7 +105,7 @@ def _draw_small(figure: Figure, cell: Any, picture: ClipPicture) -> list[Axes]:
     name = next(iter(picture.channels))
     draw_channel(axes[3], name, picture, n_ticks=7)
     frequency_axis(axes[3], picture.band_hz, picture.channels[name].shape[0], least_share=0.19)
-    axes[3].set_xlabel(f"time (s), {picture.n_frames} frames → {picture.n_kept} kept", labelpad=2)
+    axes[3].set_xlabel(f"time (s), {counted(picture.n_frames, 'frame')} → {picture.n_kept} kept", labelpad=2)
     return axes
 
 
@@ -123,7 +127,7 @@ def _colour_bar(figure: Figure, axes: Axes, image: AxesImage) -> None:
     box = axes.get_position()
     place = figure.add_axes((box.x1 + 0.009, box.y0, _BAR, box.height))
     figure.colorbar(image, cax=place)
-    place.yaxis.set_major_locator(MaxNLocator(3))
+    place.yaxis.set_major_locator(MaxNLocator(3, steps=ROUND_STEPS))
     place.tick_params(length=2)
 
 

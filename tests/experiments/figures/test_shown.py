@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,44 @@ def test_without_files_and_data_clips_are_those_that_the_run_was_tested_on(clips
     (run / "predictions.csv").write_text(f"path,label,predicted,score:dog\n{tmp_path / 'gone.wav'},dog,dog,1\n")
     with pytest.raises(UsageError, match="run: none of its test clips is where it was; name data with --data"):
         clips_of(Request("figure4", runs=(run,)), 9)
+
+
+def _run_with_relative_paths(folder: Path) -> Path:
+    """A run folder trained in `folder`, on clips named as seen from there."""
+    (folder / "sounds").mkdir(parents=True)
+    for name in ("dog", "rain"):
+        (folder / "sounds" / f"{name}.wav").touch()
+    run = folder / "runs" / "d"
+    run.mkdir(parents=True)
+    rows = [f"sounds/{name}.wav,{name},dog,0.5,0.2" for name in ("dog", "rain")]
+    (run / "predictions.csv").write_text("\n".join(["path,label,predicted,score:dog,score:rain", *rows]))
+    return run
+
+
+@pytest.mark.parametrize("work", [".", "elsewhere", "runs", "runs/d"])
+def test_test_clips_are_found_from_any_folder(work: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = _run_with_relative_paths(tmp_path)
+    (tmp_path / work).mkdir(exist_ok=True)
+    monkeypatch.chdir(tmp_path / work)
+    for named in (run, Path(os.path.relpath(run))):
+        shown = clips_of(Request("figure4", runs=(named,), classes=("rain",)), 1)
+        assert [each.labels for each in shown] == [("rain",)]
+        assert shown[0].path.samefile(tmp_path / "sounds" / "rain.wav")
+
+
+def test_test_clips_that_are_nowhere_are_refused_with_the_folder_to_call_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = _run_with_relative_paths(tmp_path / "here").rename(tmp_path / "moved")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as raised:
+        clips_of(Request("figure4", runs=(run,)), 1)
+    assert str(raised.value) == (
+        f"{run}: none of its test clips is where it was: call this from the folder of the training, which has "
+        "sounds/dog.wav, or name data with --data NAME=ROOT"
+    )
+    monkeypatch.chdir(tmp_path / "here")
+    assert clips_of(Request("figure4", runs=(run,)), 1) == [Shown(Path("sounds/dog.wav"), ("dog",))]
 
 
 def test_the_run_of_the_resolution_wanted_is_found_among_several(runs: Path) -> None:

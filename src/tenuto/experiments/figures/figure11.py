@@ -12,6 +12,7 @@ from tenuto.experiments.figures.warp_steps import WarpSteps, warp_steps
 from tenuto.report.changes import MINUS
 from tenuto.report.matrices import Matrix, Overlap, Panel, matrices
 from tenuto.report.style import save
+from tenuto.report.words import counted
 
 EXAMPLE = (0.3, 0.5, 0.6, 0.9, 0.4, 0.7, 0.2, 0.4)  # eight frames that become four
 MAX_FRAMES = 20
@@ -26,7 +27,11 @@ def draw(request: Request, say: Callable[[str], None]) -> Drawn:
     path = save(matrices(panels(steps)), request.picture)
     n_out, n_frames = steps.w.shape
     value = {"importance": steps.s.astype(float).tolist(), "warp_matrix": steps.w.astype(float).tolist()}
-    return Drawn(f"{n_frames} frames become {n_out}; every row of W sums to 1", [path], value)
+    return Drawn(
+        f"{counted(n_frames, 'frame')} become{'s' if n_frames == 1 else ''} {n_out}; every row of W sums to 1",
+        [path],
+        value,
+    )
 
 
 def panels(steps: WarpSteps) -> list[Panel]:

@@ -12,6 +12,7 @@ from tenuto.models.classifier import Classifier
 from tenuto.report.panels import ClipPicture
 from tenuto.report.spectrograms import features_side_by_side
 from tenuto.report.style import save
+from tenuto.report.words import counted
 
 ROWS = ("mel-spectrogram", "DiffRes", "ConvAvgPool")
 N_CLIPS, MAX_CLIPS = 2, 6
@@ -27,7 +28,7 @@ def draw(request: Request, say: Callable[[str], None]) -> Drawn:
     for each, column in zip(shown, columns, strict=True):
         kept = {row: picture.n_kept for row, (picture, channel) in zip(ROWS, column, strict=True) if channel}
         told = ", ".join(f"{row} keeps {n_kept}" for row, n_kept in kept.items())
-        lines.append(f"{each.name}: {column[0][0].n_frames} frames, of which {told}")
+        lines.append(f"{each.name}: {counted(column[0][0].n_frames, 'frame')}, of which {told}")
         rows.append({"path": str(each.path), "label": each.label, "frames": column[0][0].n_frames, "kept": kept})
     return Drawn("\n".join(lines), [path], {"clips": rows})
 

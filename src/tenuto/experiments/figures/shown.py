@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,7 +87,11 @@ def _of_data(request: Request) -> list[Shown]:
 
 
 def _tested(request: Request) -> list[Shown]:
-    """The clips that the first run was tested on."""
+    """The clips that the first run was tested on.
+
+    Their paths are those of the training: relative ones count from its working folder, which is this one or, mostly,
+    one of those that the run lies in.
+    """
     from tenuto.experiments.answers import read_answers
 
     if not request.runs:
@@ -97,10 +102,20 @@ def _tested(request: Request) -> list[Shown]:
     tested = read_answers(run, run.name)
     clips = zip(tested.paths, tested.targets.tolist(), strict=True)
     every = [Shown(Path(path), tuple(compress(tested.labels, flags))) for path, flags in clips]
-    found = [each for each in every if each.labels and each.path.is_file()]
-    if not found:
-        raise UsageError(f"{run}: none of its test clips is where it was; name data with --data NAME=ROOT")
-    return found
+    labelled = [each for each in every if each.labels]
+    for folder in (Path(), *Path(os.path.abspath(run)).parents):
+        found = [replace(each, path=folder / each.path) for each in labelled if (folder / each.path).is_file()]
+        if found:
+            return found
+    raise UsageError(
+        f"{run}: none of its test clips is where it was{_way_out(labelled)} name data with --data NAME=ROOT"
+    )
+
+
+def _way_out(clips: Sequence[Shown]) -> str:
+    """What to do about clips whose paths lead nowhere, as a part of a sentence."""
+    relative = next((clip.path for clip in clips if not clip.path.is_absolute()), None)
+    return ";" if relative is None else f": call this from the folder of the training, which has {relative}, or"
 
 
 def _one_a_class(clips: Sequence[Shown]) -> dict[str, Shown]:
