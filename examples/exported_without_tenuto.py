@@ -3,7 +3,8 @@
     tenuto export runs/mine model.onnx
     python examples/exported_without_tenuto.py model.onnx FILE...
 
-Prints the likeliest label of each file and its probability. Files must have the model's sample rate.
+Prints the likeliest label of each file and its probability (nan: no answer, to samples far too loud). Files must have
+the model's sample rate.
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ def main(model: str, files: list[str]) -> list[tuple[str, str, float]]:
     waveforms = np.zeros((len(clips), lengths.max()), dtype=np.float32)  # shorter clips: zeros behind them
     for row, clip in zip(waveforms, clips, strict=True):
         row[: len(clip)] = clip
-    (probabilities,) = session.run(None, {"waveforms": waveforms, "lengths": lengths})
+    (probabilities,) = session.run(["probabilities"], {"waveforms": waveforms, "lengths": lengths})
     best = probabilities.argmax(1)
     answers = [(file, labels[i], float(row[i])) for file, i, row in zip(files, best, probabilities, strict=True)]
+    answers = [answer if np.isfinite(answer[2]) else (answer[0], "no answer", answer[2]) for answer in answers]
     for file, label, probability in answers:
         print(f"{file}: {label} ({probability:.3f})")
     return answers

@@ -7,12 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from tenuto.cli import VERBS, main, parse
+from inference.material import make_model
+from tenuto.cli import SETTING, VERBS, main, parse
 from tenuto.errors import UsageError
+from tenuto.models.checkpoint import save
+from tenuto.training.recipe import Recipe
 from tenuto.training.state import load_state
 from training.sounds import SMALL, make_sounds
 
@@ -65,11 +69,60 @@ def test_a_wrong_call_is_one_line_and_exit_2(call: str, wanted: str, capsys: pyt
 
 
 def test_settings_may_stand_anywhere_and_are_refused_where_none_are_taken() -> None:
-    args = parse(["train", "a=b.c", "folder", "--json", "training.epochs=3", "--fold", "1"])
+    args = parse(["train", "model.head=mean", "folder", "--json", "training.epochs=3", "--fold", "1"])
     assert (args.source, args.fold, args.json) == ("folder", "1", True)
-    assert args.settings == ["a=b.c", "training.epochs=3"]
+    assert args.settings == ["model.head=mean", "training.epochs=3"]
     with pytest.raises(UsageError, match=r"unrecognized arguments: training\.epochs=3"):
         parse(["evaluate", "run", "folder", "training.epochs=3"])
+
+
+def test_only_what_names_a_section_is_a_setting_and_no_value_of_an_option() -> None:
+    args = parse(["train", "set=1/", "training.epochs=3", "--out", "lr=0.1", "--fold", "data.x=1", "--json"])
+    assert (args.source, str(args.out), args.fold, args.settings) == (
+        "set=1/",
+        "lr=0.1",
+        "data.x=1",
+        ["training.epochs=3"],
+    )
+    args = parse(["train", "x", "--out", "training.epochs=3", "training.epochs=3", "--js", "data.workers=1"])
+    assert (str(args.out), args.settings) == ("training.epochs=3", ["training.epochs=3", "data.workers=1"])
+    assert parse(["reproduce", "table1", "--data", "model.a=x", "model.head=mean"]).settings == ["model.head=mean"]
+    for section in (each.name for each in fields(Recipe)):
+        assert SETTING.match(f"{section}.key=value")
+
+
+def test_defaults_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    for verb, wanted in {
+        "train": "(default: default, DiffRes at 25 frames a second)",
+        "evaluate": "(default: cpu)",
+    }.items():
+        with pytest.raises(SystemExit):
+            main([verb, "-h"])
+        assert wanted in " ".join(capsys.readouterr().out.split())
+    assert parse(["train", "x"]).recipe == "default"
+
+
+def test_what_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(make_model(clip_seconds=1.0), tmp_path / "run")
+    sounds = make_sounds(tmp_path / "sounds", n_a_class=1)
+    (tmp_path / "file").write_text("no folder")
+    assert main(["predict", str(tmp_path / "run"), str(sounds), "--csv", str(tmp_path / "file" / "x.csv")]) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(f"tenuto: {tmp_path}/file/x.csv")
+    assert err.endswith(": mend that or choose another place, then give the command again\n")
+    (tmp_path / "x.csv").mkdir()  # a file is written beside its place, and told of by its name
+    assert main(["predict", str(tmp_path / "run"), str(sounds), "--csv", str(tmp_path / "x.csv")]) == 1
+    assert capsys.readouterr().err.startswith(f"tenuto: {tmp_path}/x.csv: Is a directory")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is always full")
+def test_an_answer_that_finds_no_room_is_one_line() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*TENUTO, "data", "list"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("tenuto: standard output or a file: No space left on device")
+    assert done.stderr.count("\n") == 1
 
 
 def test_train_evaluate_and_what_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tenuto.allocator import keep_freed_memory
+from tenuto.data.arguments import layout_argument
 from tenuto.errors import UsageError, WorkError
 
-SETTING = re.compile(r"[A-Za-z_]\w*(\.\w+)*=")
+SETTING = re.compile(r"(frontend|model|data|training)\.\w+=")  # sections of a recipe
 
 
 @dataclass(frozen=True)
@@ -44,59 +45,6 @@ class Verb:
     takes_settings: bool = False
 
 
-def train_arguments(parser: ArgumentParser) -> None:
-    """Arguments of `tenuto train`."""
-    parser.add_argument("source", help="folder of class folders, CSV of clips, or a data set in its published layout")
-    _layout(parser)
-    parser.add_argument("--recipe", help="YAML file, or the name of one of tenuto's own", default=None)
-    parser.add_argument("--out", type=Path, help="run folder (default: runs/NAME OF SOURCE)")
-    parser.add_argument("--fold", help="test on this fold")
-    parser.add_argument("--folds", help="'all' or a,b: test on each in turn, with mean and standard deviation")
-    parser.add_argument("--seed", type=int, help="default: 0")
-    parser.add_argument("--seeds", help="0,1,2: train with each, with mean and standard deviation")
-
-
-def train(args: Namespace) -> Outcome:
-    """Trains and tests; the same command goes on after an interruption."""
-    from tenuto.training.recipe import load_recipe
-
-    recipe = load_recipe(args.recipe, args.settings)
-    for one, several in (("fold", "folds"), ("seed", "seeds")):
-        if getattr(args, one) is not None and getattr(args, several) is not None:
-            raise UsageError(f"--{one} and --{several} are given: choose one of them")
-    seeds = _seeds(args.seeds) if args.seeds is not None else [args.seed or 0]
-    from tenuto.data.sets import find_clips
-    from tenuto.training import commands
-
-    table = find_clips(args.source, args.layout)
-    out = args.out or Path("runs") / re.sub(r"[^\w.+-]", "_", table.name)
-    if args.folds is None and args.seeds is None:
-        found = commands.train_one(recipe, table, out, args.fold, seeds[0], say)
-    else:
-        found = commands.train_many(recipe, table, out, args.folds or args.fold, seeds, say)
-    return Outcome(*found)
-
-
-def evaluate_arguments(parser: ArgumentParser) -> None:
-    """Arguments of `tenuto evaluate`."""
-    parser.add_argument("model", help="run folder, model folder or model.json")
-    parser.add_argument("source", help="clips with labels, as for train")
-    _layout(parser)
-    parser.add_argument("--fold", help="only the clips of this fold")
-    parser.add_argument("--split", choices=("train", "valid", "test"), help="only the clips of this part")
-    parser.add_argument("--out", type=Path, help="folder for metrics.json, per_class, confusion and predictions.csv")
-    parser.add_argument("--device", default="cpu")
-
-
-def evaluate(args: Namespace) -> Outcome:
-    """Metrics of a trained model on labelled clips."""
-    from tenuto.data.sets import find_clips
-    from tenuto.training import commands
-
-    table = find_clips(args.source, args.layout)
-    return Outcome(*commands.evaluate(args.model, table, args.fold, args.split, args.out, args.device, say))
-
-
 def data_arguments(parser: ArgumentParser) -> None:
     """Arguments of `tenuto data` and of its actions."""
     actions = parser.add_subparsers(
@@ -104,10 +52,10 @@ def data_arguments(parser: ArgumentParser) -> None:
     )
     listing = _json(actions.add_parser("list", help="classes and folds of a data set, or the layouts that are read"))
     listing.add_argument("source", nargs="?")
-    _layout(listing)
+    layout_argument(listing)
     check = _json(actions.add_parser("check", help="decode every clip and name what cannot be used"))
     check.add_argument("source")
-    _layout(check)
+    layout_argument(check)
     prepare = _json(actions.add_parser("prepare", help="download and unpack a published data set"))
     prepare.add_argument("name", help="esc50, fsd50k, speechcommands, ...: 'tenuto data list' has them all")
     prepare.add_argument("root", type=Path, help="folder for it; an interrupted call goes on")
@@ -118,7 +66,7 @@ def data_arguments(parser: ArgumentParser) -> None:
     make.add_argument("--words", help="with commas between them (default: the 35 words of Speech Commands)")
     make.add_argument("--train", type=int, default=100, metavar="N", help="clips of each word to learn from (100)")
     make.add_argument("--test", type=int, default=30, metavar="N", help="clips of each word to test on (30)")
-    make.add_argument("--seed", type=int, default=0)
+    make.add_argument("--seed", type=int, default=0, help="default: 0")
 
 
 def data(args: Namespace) -> Outcome:
@@ -148,8 +96,10 @@ def elsewhere(module: str, name: str, help: str, takes_settings: bool = False) -
 
 VERBS: dict[str, Verb] = {
     "demo": elsewhere("tenuto.experiments.commands", "demo", "make spoken words, train on them, compare, show"),
-    "train": Verb("train and test a classifier", train_arguments, train, takes_settings=True),
-    "evaluate": Verb("metrics of a trained model on labelled clips", evaluate_arguments, evaluate),
+    "train": elsewhere(
+        "tenuto.training.verbs", "train", "train and test; given again it goes on after an interruption", True
+    ),
+    "evaluate": elsewhere("tenuto.training.verbs", "evaluate", "metrics of a trained model on labelled clips"),
     "predict": elsewhere("tenuto.inference.commands", "predict", "labels of files, folders and long recordings"),
     "export": elsewhere("tenuto.inference.commands", "export", "one file of a model for other programs, checked"),
     "explain": elsewhere("tenuto.inference.commands", "explain", "a picture of what was held and let go of a file"),
@@ -180,8 +130,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted; the same command goes on", 130)
     except BrokenPipeError:  # whoever read the answer has seen enough of it, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_stdout()
         return 141
+    except OSError as error:  # a place that cannot be written, a full disk
+        _let_go_of_stdout()
+        return _fail(_told_of_the_system(error), 1)
 
 
 def parse(argv: Sequence[str]) -> Namespace:
@@ -195,16 +148,37 @@ def parse(argv: Sequence[str]) -> Namespace:
 
     parser.add_argument("--version", action="version", version=f"tenuto {__version__}")
     verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=_Parser)
+    settings: list[str] = []
+    rest = list(argv)
     for name, verb in VERBS.items():
         tail = " Settings: section.key=value, such as training.epochs=3." if verb.takes_settings else ""
         sub = verbs.add_parser(name, help=verb.help, description=f"{verb.run.__doc__ or verb.help + '.'}{tail}")
         verb.arguments(_json(sub))
         sub.set_defaults(verb=verb)
-    takes_settings = bool(argv) and argv[0] in VERBS and VERBS[argv[0]].takes_settings
-    pairs = zip(["", *argv], argv, strict=False)  # --data NAME=ROOT is no setting
-    settings = [token for last, token in pairs if takes_settings and SETTING.match(token) and last != "--data"]
-    rest = [token for token in argv if token not in settings]
-    return parser.parse_args(rest, Namespace(settings=settings, json=False))
+        if verb.takes_settings and argv[:1] == [name]:
+            settings, rest = _take_settings(argv, sub)
+    args, unknown = parser.parse_known_args(rest, Namespace(settings=settings, json=False))
+    if unknown:
+        _refuse(unknown, parser, args.verb.takes_settings)
+    return args
+
+
+def _take_settings(argv: Sequence[str], parser: ArgumentParser) -> tuple[list[str], list[str]]:
+    """Settings, and all else; what stands behind an option that takes a value is that value."""
+    taking = [name for name, action in parser._option_string_actions.items() if action.nargs != 0]
+    settings: list[str] = []
+    rest: list[str] = []
+    for before, token in zip(["", *argv], argv, strict=False):
+        is_value = before not in ("", "-", "--") and any(name.startswith(before) for name in taking)
+        (settings if SETTING.match(token) and not is_value else rest).append(token)
+    return settings, rest
+
+
+def _refuse(unknown: Sequence[str], parser: ArgumentParser, takes_settings: bool) -> NoReturn:
+    """Refuses what no argument takes; what looks like a setting and names no section is told apart."""
+    if takes_settings and "=" in unknown[0] and not unknown[0].startswith("-"):
+        raise UsageError(f"{unknown[0]!r} is not a setting, wanted section.key=value such as training.epochs=3")
+    parser.error(f"unrecognized arguments: {' '.join(unknown)}")
 
 
 class _Parser(ArgumentParser):
@@ -219,21 +193,23 @@ def _json(parser: ArgumentParser) -> ArgumentParser:
     return parser
 
 
-def _layout(parser: ArgumentParser) -> None:
-    help = "how the source is laid out, where that is not to be guessed ('tenuto data list' names the layouts)"
-    parser.add_argument("--layout", default="auto", help=help)
-
-
-def _seeds(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise UsageError(f"--seeds {text!r}: wanted whole numbers with commas between them, such as 0,1,2") from error
-
-
 def say(line: str) -> None:
     """Tells the person at the terminal; standard output is for results."""
     print(line, file=sys.stderr, flush=True)
+
+
+def _told_of_the_system(error: OSError) -> str:
+    """What the system refused, where, and what to do; a file that was being written goes by its own name."""
+    place = re.sub(r"\.([^/]+)\.\d+\.part$", r"\1", str(error.filename or "standard output or a file"))
+    return f"{place}: {error.strerror or error}: mend that or choose another place, then give the command again"
+
+
+def _let_go_of_stdout() -> None:
+    """What standard output does not take is forgotten, lest Python try again at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(error: object, code: int) -> int:

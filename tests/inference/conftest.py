@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +12,8 @@ import pytest
 import soundfile
 
 from inference.material import RATE_HZ, make_model, sound
+from tenuto.inference.export import TOLERANCE
+from tenuto.models.checkpoint import save
 from tenuto.models.classifier import Classifier
 
 
@@ -29,3 +34,17 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write_sound
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """-> the run folder and the file that `tenuto export` made of it, as a process."""
+    folder = tmp_path_factory.mktemp("exported")
+    save(make_model(), folder / "run")
+    call = [sys.executable, "-m", "tenuto.cli", "export", str(folder / "run"), str(folder / "model.onnx"), "--json"]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")  # nothing of what the converter says to itself
+    told = json.loads(done.stdout)
+    assert told["largest_difference"] <= TOLERANCE
+    assert told["n_clips"] > told["n_batches"] >= 5
+    return folder / "run", folder / "model.onnx"

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tenuto.inference.trials import Trial, batch
 from tenuto.models.build import build_classifier
 from tenuto.models.classifier import Classifier
 from tenuto.models.settings import FrontendSettings, ModelSettings
@@ -47,3 +48,18 @@ def sound(seconds: float, rate_hz: int = RATE_HZ, seed: int = 0) -> NDArray[np.f
     time = np.arange(n_samples) / rate_hz
     noise = np.random.default_rng(seed).standard_normal(n_samples)
     return (0.1 * noise * (np.sin(2 * np.pi * 1.3 * time) > 0.2)).astype(np.float32)
+
+
+def too_loud() -> Trial:
+    """A clip as it should be, and two of the same length to which there is no answer."""
+    clips = [sound(1.0, seed=seed) for seed in range(3)]
+    clips[1][RATE_HZ // 2] = 1e25
+    clips[2] *= 1e30
+    return batch(clips)
+
+
+def probabilities(model: Classifier, trial: Trial) -> NDArray[np.float32]:
+    """What PyTorch says."""
+    with torch.no_grad():
+        found: NDArray[np.float32] = model.probabilities(model(*map(torch.from_numpy, trial)).logits).numpy()
+    return found

@@ -28,7 +28,7 @@ def test_predict_prints_a_table(run_folder: str, write: Write, capsys: pytest.Ca
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["file", "start", "end", "label", "score"]
     assert len(lines) == 2 + 2 * 3 + 2
-    assert lines[-1] == "2 windows of 1 files"
+    assert lines[-1] == "2 windows of 1 file"
 
 
 def test_predict_json_is_alone_on_standard_output(
@@ -55,7 +55,7 @@ def test_predict_writes_all_shapes_and_clears_its_journal(
     with (out / "a.csv").open() as file:
         assert [row["start"] for row in csv.DictReader(file)] == ["0", "0.5", "1", "1.5"]
     assert sorted(path.name for path in out.iterdir()) == ["a.csv", "labels", "raven.txt"]
-    assert "4 windows of 1 files" in capsys.readouterr().out
+    assert "4 windows of 1 file\n" in capsys.readouterr().out
 
 
 def test_a_journal_that_was_named_stays(run_folder: str, write: Write, tmp_path: Path) -> None:
@@ -113,6 +113,33 @@ def test_explain_json_holds_the_importance(
     assert (value["start"], value["end"], value["n_frames"], value["n_kept"]) == (1.0, 2.0, 100, 25)
     assert value["written"] == outs[1::2]
     assert json.loads((tmp_path / "a.json").read_text())["frames"] == value["frames"]
+
+
+def test_explain_names_all_that_it_wrote(
+    run_folder: str, write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["explain", run_folder, str(write("a.wav")), "--out", str(tmp_path / "a.csv")]
+    wrote = [str(tmp_path / name) for name in ("a.csv", "a_kept.csv")]
+    assert main(call) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [f"wrote {path}" for path in wrote]
+    assert main([*call, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["written"] == wrote
+    assert sorted(str(path) for path in tmp_path.glob("*.csv")) == wrote
+
+
+@pytest.mark.parametrize(
+    "call", [["predict", "model.pt2", "a.wav"], ["explain", "model.onnx", "a.wav"], ["export", "model.onnx", "b.onnx"]]
+)
+def test_an_exported_file_where_a_run_folder_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], call: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(call[1]).write_bytes(b"\x08\xff\xc6")
+    assert main(call) == 2
+    err = capsys.readouterr().err
+    assert "give the run folder" in err
+    assert "(.onnx is for `tenuto predict`, .pt2 for torch.export.load)" in err
+    assert len(err.splitlines()) == 1
 
 
 def test_explain_of_what_is_not_audio_fails_in_one_line(

@@ -56,11 +56,11 @@ def test_a_real_clip_is_explained_in_every_shape(real_data: Path, model: Classif
 @pytest.mark.parametrize(
     ("resolution", "panels", "said"),
     [
-        ("diffres", ["mean", "maximum", "encoding"], "activeness"),
-        ("avgpool", ["mean"], "all frames of the same importance"),
-        ("convavgpool", ["convolved, then averaged"], "all frames of the same importance"),
-        ("changehop", [], "none are merged"),
-        ("none", [], "none are merged"),
+        ("diffres", ["mean", "maximum", "encoding"], "DiffRes: 100 frames (100 a second) → 25 kept (25 a second), ac"),
+        ("avgpool", ["mean"], "average pooling: 100 frames"),
+        ("convavgpool", ["convolved, then averaged"], "convolutions, then average pooling: 100 frames"),
+        ("changehop", [], "a larger hop: all 25 frames (25 a second) reach the classifier, none are merged"),
+        ("none", [], "no reduction: all 100 frames (100 a second) reach the classifier, none are merged"),
     ],
 )
 def test_every_resolution_shows_what_there_is(
@@ -68,10 +68,11 @@ def test_every_resolution_shows_what_there_is(
 ) -> None:
     found = explain(make_model(resolution), write("a.wav", 1.0), tmp_path / "a.png")
     assert list(found.picture.channels) == panels
-    assert said in found.picture.notes[0]
+    assert found.picture.notes[0].startswith(said)
     assert _ink(tmp_path / "a.png") > 0.2
     if resolution in ("avgpool", "convavgpool"):
         np.testing.assert_allclose(found.picture.importance, 0.25)
+        assert found.picture.notes[0].endswith("all frames of the same importance")
     if not panels:
         assert found.picture.importance is None
         assert found.as_dict()["kept"] == []
@@ -113,6 +114,13 @@ def test_the_shortest_and_the_silent(write: Write, tmp_path: Path, model: Classi
     found = explain(model, path, tmp_path / "a.svg")
     assert found.picture.empty.all()
     assert found.picture.n_kept == 1
+    if found.picture.n_frames == 1:
+        assert found.picture.notes[0] == "DiffRes: the one frame reaches the classifier, none are merged"
+
+
+def test_tables_have_their_heads_where_nothing_is_merged(write: Write, tmp_path: Path) -> None:
+    explain(make_model("none"), write("a.wav"), tmp_path / "a.csv")
+    assert (tmp_path / "a_kept.csv").read_text() == "kept,start,end,centre,first_frame,last_frame\n"
 
 
 def test_a_minute_is_explained(model: Classifier, tmp_path: Path) -> None:

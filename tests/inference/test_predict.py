@@ -150,6 +150,8 @@ def test_what_was_heard_before_a_fault_is_kept_and_said(model: Classifier, tmp_p
     assert found.files[0].ends.tolist() == [5.0, 10.0, 15.0, 20.0, 25.0, 30.0]
     assert "NaN" in found.left_out[0].reason
     assert found.left_out[0].reason.endswith("the 6 windows before it are answered")
+    (left_out,) = predict(model, tmp_path / "a.wav", window_seconds=30).left_out
+    assert left_out.reason.endswith("the window before it is answered")
 
 
 def test_memory_does_not_grow_with_the_recording(model: Classifier, tmp_path: Path) -> None:

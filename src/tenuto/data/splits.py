@@ -51,9 +51,10 @@ def split(
 ) -> Parts:
     """Splits by what the table gives: its folds, else its `split` column, else a stratified draw.
 
-    - `fold` named: that fold is the test part. Folds are never reshuffled.
+    - `fold` named: that fold is the test part, whatever the `split` column says. Folds are never reshuffled.
     - no fold named: the `split` column; without one the first fold; without folds `test_share` of each class.
-    - validation: the clips that the `split` column says, else `valid_share` of each class in training.
+    - validation: the clips outside the test part that the `split` column says, with a fold named too; else
+      `valid_share` of each class in training.
     - a class of a single clip goes to training where the parts are drawn.
     - a label that has no training clip cannot be known: its clips are taken out of validation and test and
       listed (single label), or the label is ignored there (multi-label).
@@ -75,6 +76,13 @@ def split(
     return _known_labels(table, train, valid, test, notes)
 
 
+def check_fold(table: ClipTable, fold: str | None) -> None:
+    """Raises UsageError, naming the folds there are, where `fold` is none of them (None: none named)."""
+    if fold is not None and str(fold) not in table.folds:
+        there = f"its folds are {', '.join(table.folds)}" if table.folds else "it has none, leave the fold out"
+        raise UsageError(f"{table.name} has no fold {fold!r}: {there}")
+
+
 _Drawn = tuple[list[Clip], list[Clip], list[Clip], list[str]]
 
 
@@ -82,19 +90,20 @@ def _given_or_drawn(table: ClipTable, fold: str | None, test_share: float, seed:
     """Training, validation and test clips and notes, before validation is drawn."""
     if fold is not None and fold in {clip.fold for clip in table.lost} - set(table.folds):
         raise WorkError(f"{table.name}: every clip of fold {fold} was left out, so there is nothing to test on")
-    if fold is not None and fold not in table.folds:
-        there = f"its folds are {', '.join(table.folds)}" if table.folds else "it has none, leave the fold out"
-        raise UsageError(f"{table.name} has no fold {fold!r}: {there}")
+    check_fold(table, fold)
     has_split = table.clips[0].split is not None
     if fold is None and has_split:
         by_part = {part: [c for c in table.clips if c.split == part] for part in ("train", "valid", "test")}
         return by_part["train"], by_part["valid"], by_part["test"], []
     if table.folds:
         chosen = fold if fold is not None else table.folds[0]
-        note = f"no fold named: fold {chosen} of {len(table.folds)} is the test part"
-        train = [clip for clip in table.clips if clip.fold != chosen]
+        notes = [] if fold is not None else [f"no fold named: fold {chosen} of {len(table.folds)} is the test part"]
         test = [clip for clip in table.clips if clip.fold == chosen]
-        return train, [], test, [] if fold is not None else [note]
+        others = [clip for clip in table.clips if clip.fold != chosen]
+        valid, train = ([c for c in others if (c.split == "valid") is wanted] for wanted in (True, False))
+        if n_test := sum(clip.split == "test" for clip in train):
+            notes.append(f"{n_test} clips of split test are not in fold {chosen} and are trained on")
+        return train, valid, test, notes
     train, test = _draw(table.clips, test_share, f"test/{seed}", n_smallest=2)
     drawn = f"no folds or split given: {len(test)} of {len(table.clips)} clips drawn for the test, seed {seed}"
     return train, [], test, [f"{drawn} (says little if one recording or speaker is on both sides)"]

@@ -90,7 +90,7 @@ def _silenced(x: Tensor, valid: Tensor) -> Tensor:
     Of one row, which may be clips end to end, by their places: a product would let what is no number, of one clip,
     across the gap into the next.
     """
-    if len(valid) == 1 and eager_on_cpu(valid):
+    if eager_on_cpu(valid) and valid.shape[0] == 1:
         outside = (valid[0] == 0).nonzero()[:, 0]
         return x.index_fill(3, outside, 0) if torch.is_grad_enabled() else x.index_fill_(3, outside, 0)
     return x * valid[:, None, None] if torch.is_grad_enabled() else x.mul_(valid[:, None, None])

@@ -81,11 +81,13 @@ def explain_arguments(parser: ArgumentParser) -> None:
 def explain(args: Namespace, say: Say) -> Answer:
     """The importance of every frame of a file, what was kept of it, and the answer: a picture, or data."""
     from tenuto.inference.explain import explain as run
+    from tenuto.inference.explanation import written_to
 
     outs = args.out or [Path(f"{args.file.stem}.explained.png")]
     found = run(args.model, args.file, outs, start_seconds=args.start, seconds=args.seconds, device=args.device)
-    lines = [found.picture.title, *found.picture.notes, *(f"wrote {path}" for path in outs)]
-    return {**found.as_dict(), "written": [str(path) for path in outs]}, "\n".join(lines), 0, 0
+    written = [str(path) for out in outs for path in written_to(out)]
+    lines = [found.picture.title, *found.picture.notes, *(f"wrote {path}" for path in written)]
+    return {**found.as_dict(), "written": written}, "\n".join(lines), 0, 0
 
 
 def export_arguments(parser: ArgumentParser) -> None:
@@ -107,10 +109,13 @@ def export(args: Namespace, say: Say) -> Answer:
         "n_batches": found.n_trials,
         "n_clips": found.n_clips,
         "facts": found.facts,
+        "left_out": [item._asdict() for item in found.left_out],
     }
+    for item in found.left_out:
+        say(f"left out of the check: {item.file}: {item.reason}")
     checked = f"{found.n_clips} clips in {found.n_trials} batches"
     told = f"largest difference of a probability from PyTorch's: {found.largest_difference:.2g} ({checked})"
-    return value, f"wrote {found.path}\n{told}", 0, 0
+    return value, f"wrote {found.path}\n{told}", len(found.left_out), 0
 
 
 def _write(found: Predictions, args: Namespace) -> list[str]:
@@ -131,8 +136,9 @@ def _write(found: Predictions, args: Namespace) -> list[str]:
 def _told(found: Predictions, args: Namespace, written: list[str]) -> str:
     """The table, or where it was written; and how much was heard."""
     from tenuto.inference.outputs import as_table
+    from tenuto.report.words import counted
 
-    heard = f"{found.n_windows} windows of {len(found.files)} files"
+    heard = f"{counted(found.n_windows, 'window')} of {counted(len(found.files), 'file')}"
     if found.left_out:
         heard += f", {len(found.left_out)} left out"
     if written:

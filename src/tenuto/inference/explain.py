@@ -24,6 +24,13 @@ from tenuto.models.checkpoint import load
 from tenuto.models.classifier import Classifier
 from tenuto.report.plots import ClipPicture, comparison, save
 
+_WORDS = {
+    "FullResolution": "no reduction",
+    "ChangeHop": "a larger hop",
+    "AvgPool": "average pooling",
+    "ConvAvgPool": "convolutions, then average pooling",
+}  # what a picture calls a resolution; others keep the name of their class
+
 
 def explain(
     model: Classifier | PathLike,
@@ -163,11 +170,13 @@ def _channels(model: Classifier, output: ResolutionOutput) -> dict[str, NDArray[
 
 def _count_note(name: str, n_frames: int, n_kept: int, frame_seconds: float, activeness: float) -> str:
     rate = 1 / frame_seconds
+    said = _WORDS.get(name, name)
     if n_kept == n_frames:
-        return f"{name}: all {n_frames} frames ({rate:.3g} a second) reach the classifier, none are merged"
+        reach = "the one frame reaches" if n_frames == 1 else f"all {n_frames} frames ({rate:.3g} a second) reach"
+        return f"{said}: {reach} the classifier, none are merged"
     learned = f", activeness {activeness:.3f}" if name == "DiffRes" else ", all frames of the same importance"
     kept = f"{n_frames} frames ({rate:.3g} a second) → {n_kept} kept ({rate * n_kept / n_frames:.3g} a second)"
-    return f"{name}: {kept}{learned}"
+    return f"{said}: {kept}{learned}"
 
 
 def _part_notes(path: Path, start_seconds: float, end_seconds: float, heard_seconds: float) -> list[str]:

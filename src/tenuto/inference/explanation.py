@@ -18,6 +18,7 @@ from tenuto.report.plots import ClipPicture, explanation, save
 from tenuto.report.style import PICTURE_SUFFIXES
 
 DATA_SUFFIXES = (".json", ".csv")
+KEPT_COLUMNS = ("kept", "start", "end", "centre", "first_frame", "last_frame")
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Explanation:
 
     def write(self, path: PathLike) -> list[Path]:
         """Writes a picture (.png, .svg, .pdf), all the data (.json), or tables (.csv: a row an input frame, and
-        beside it NAME_kept.csv, a row a kept frame); returns what was written.
+        beside it NAME_kept.csv, a row a kept frame); returns what was written, as `written_to` has it.
 
         Raises:
             UsageError: for any other suffix.
@@ -51,13 +52,12 @@ class Explanation:
             case ".json":
                 write_json(target, self.as_dict())
             case ".csv":
-                kept = target.with_name(f"{target.stem}_kept.csv")
-                _write_rows(target, self.frame_rows())
-                _write_rows(kept, self.kept_rows())
-                return [target, kept]
+                rows = self.frame_rows()
+                _write_rows(target, rows, tuple(rows[0]))
+                _write_rows(written_to(target)[1], self.kept_rows(), KEPT_COLUMNS)
             case _:
                 save(explanation(self.picture), target)
-        return [target]
+        return written_to(target)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: the answer, every input frame, and the interval of the input that each kept frame covers."""
@@ -117,12 +117,19 @@ def check_suffix(path: PathLike) -> None:
         raise UsageError(f"{path}: wanted a name that ends in one of {wanted}")
 
 
+def written_to(path: PathLike) -> list[Path]:
+    """What an explanation written to `path` leaves: that file, and of tables the one of kept frames beside it."""
+    target = Path(path)
+    beside = [target.with_name(f"{target.stem}_kept.csv")] if target.suffix.lower() == ".csv" else []
+    return [target, *beside]
+
+
 def _rounded(seconds: float) -> float | None:
     return None if np.isnan(seconds) else round(float(seconds), 6)
 
 
-def _write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def _write_rows(path: Path, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
     with atomic_write(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,9 +24,11 @@ from tenuto import __version__
 from tenuto.errors import UsageError, WorkError
 from tenuto.files import atomic_write
 from tenuto.frontend._exportable import exportable
+from tenuto.frontend.compression import LayerNorm
 from tenuto.frontend.diffres import DiffRes
 from tenuto.inference.inputs import PathLike
 from tenuto.inference.onnx_classifier import FORMAT, FORMAT_VERSION, open_session
+from tenuto.inference.predictions import LeftOut
 from tenuto.inference.trials import Trial, of_files, synthetic
 from tenuto.models.checkpoint import load
 from tenuto.models.classifier import Classifier
@@ -49,6 +52,7 @@ class Exported:
     n_trials: int
     n_clips: int
     facts: dict[str, str]
+    left_out: tuple[LeftOut, ...] = ()  # of the clips to check on, those that cannot be read
 
 
 class _Deployed(nn.Module):
@@ -61,8 +65,21 @@ class _Deployed(nn.Module):
         self.eval()
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
-        """waveforms (batch, samples), lengths int64 (batch,) -> probabilities (batch, class)"""
-        return self.classifier.probabilities(self.classifier(waveforms, lengths).logits)
+        """waveforms (batch, samples), lengths int64 (batch,) -> probabilities (batch, class)
+
+        NaN for a clip whose energies or features are not finite: in PyTorch that comes of itself, but the maximum of
+        other programs may pass over a NaN, and an answer to nothing would look like any other.
+        """
+        seen: list[Tensor] = []
+        hook = self.classifier.frontend.filterbank.register_forward_hook(lambda *call: seen.append(call[2]))
+        output = self.classifier(waveforms, lengths)
+        hook.remove()
+        seen.append(output.resolution.features)
+        if isinstance(self.classifier.frontend.compression, LayerNorm):
+            seen.append(seen[0].square())  # its variance: onnxruntime makes 0 of what is divided by infinity
+        heard = torch.stack([values.isfinite().flatten(1).all(1) for values in seen]).all(0)
+        probabilities: Tensor = self.classifier.probabilities(output.logits)
+        return probabilities.masked_fill(~heard[:, None], math.nan)
 
 
 def export(model: Classifier | PathLike, out: PathLike, clips: PathLike | Sequence[PathLike] = ()) -> Exported:
@@ -72,19 +89,21 @@ def export(model: Classifier | PathLike, out: PathLike, clips: PathLike | Sequen
         model: a classifier, or the run or model folder it was saved in.
         out: .onnx (needs onnx, onnxscript and onnxruntime) or .pt2 (`torch.export.load`).
         clips: audio files, and folders of them, to check on; of each what the model hears at once, one by one and
-            in batches. Synthetic sounds of several lengths and batches are always checked.
+            in batches. What cannot be read is listed in the answer and stops nothing, as long as something can.
+            Synthetic sounds of several lengths and batches are always checked.
 
     Raises:
         UsageError: another suffix, a model that cannot be loaded.
         WorkError: a model that cannot be exported, or whose file does not say what PyTorch says: nothing is written.
-        AudioError: a clip that cannot be read.
+        AudioError: clips of which none can be read.
     """
     target = Path(out)
     if target.suffix not in (".onnx", ".pt2"):
         raise UsageError(f"{target}: wanted a name that ends in .onnx or .pt2 (an exported program of PyTorch)")
     classifier = model if isinstance(model, Classifier) else load(model)
     classifier = copy.deepcopy(classifier).cpu().eval()
-    trials = [*synthetic(classifier), *(of_files(classifier, clips) if clips else [])]
+    real, left_out = of_files(classifier, clips) if clips else ([], [])
+    trials = [*synthetic(classifier), *real]
     facts = facts_of(classifier)
     with atomic_write(target) as beside:
         run = _write(classifier, facts, beside, target.suffix)
@@ -94,7 +113,8 @@ def export(model: Classifier | PathLike, out: PathLike, clips: PathLike | Sequen
                 f"{target} is not written: its probabilities lie up to {largest:.2g} from PyTorch's, wanted "
                 f"{TOLERANCE:g}; the run folder itself still predicts"
             )
-    return Exported(target, largest, len(trials), sum(len(trial.lengths) for trial in trials), facts)
+    n_clips = sum(len(trial.lengths) for trial in trials)
+    return Exported(target, largest, len(trials), n_clips, facts, tuple(left_out))
 
 
 def facts_of(classifier: Classifier) -> dict[str, str]:
@@ -208,7 +228,11 @@ def _write_pt2(program: torch.export.ExportedProgram, facts: dict[str, str], pat
 
 
 def _difference(trial: Trial, run: Run, classifier: Classifier) -> float:
+    """The largest of a probability; 0 where both say NaN, infinite where one of them does, which is refused."""
     with torch.no_grad():
         wanted = classifier.probabilities(classifier(*map(torch.from_numpy, trial)).logits).numpy()
     found = run(trial.waveforms, trial.lengths)
-    return float(np.abs(found - wanted).max())  # NaN where either is: refused
+    differences = np.abs(found - wanted)
+    differences[np.isnan(differences)] = math.inf
+    differences[np.isnan(found) & np.isnan(wanted)] = 0
+    return float(differences.max())

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import logging
 import math
 import operator
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import onnx
@@ -14,6 +17,7 @@ from onnx import helper
 from onnxscript import opset18
 
 op: Any = opset18
+OUTPUT = "probabilities"
 OPSET = 18  # the first whose scatter takes a maximum
 _DOUBLINGS = 18  # exact up to 2^18 frames, 43 minutes at 10 ms
 _NOTHING = -1e30  # stands for log 0: below all that is told apart, and finite, so that no difference is undefined
@@ -24,22 +28,8 @@ def to_onnx(program: torch.export.ExportedProgram, facts: Mapping[str, str]) -> 
 
     Waveforms that were padded further than the longest clip are cut to it first, and lengths to the waveforms.
     """
-    converted = torch.onnx.export(
-        program,
-        dynamo=True,
-        opset_version=OPSET,
-        custom_translation_table={
-            torch.ops.aten.sort.stable: _sort,
-            torch.ops.aten.logcumsumexp.default: _logcumsumexp,
-            torch.sym_float: _double,
-            math.trunc: _whole,
-            operator.mul: _times,
-            operator.add: _plus,
-        },
-        verbose=False,
-    )
-    assert converted is not None
-    model = converted.model_proto
+    model = _converted(program)
+    _name_axes(model.graph)
     _cut_to_longest(model.graph)
     _forget_origins(model)
     helper.set_model_props(model, dict(facts))
@@ -48,6 +38,41 @@ def to_onnx(program: torch.export.ExportedProgram, facts: Mapping[str, str]) -> 
     packed = io.BytesIO()
     onnx.save_model(model, packed)
     return packed.getvalue()
+
+
+def _converted(program: torch.export.ExportedProgram) -> onnx.ModelProto:
+    """The program as the converter writes it, with what it lacks."""
+    with _errors_alone("onnxscript"):
+        converted = torch.onnx.export(
+            program,
+            dynamo=True,
+            output_names=[OUTPUT],
+            opset_version=OPSET,
+            custom_translation_table={
+                torch.ops.aten.sort.stable: _sort,
+                torch.ops.aten.logcumsumexp.default: _logcumsumexp,
+                torch.sym_float: _double,
+                math.trunc: _whole,
+                operator.mul: _times,
+                operator.add: _plus,
+            },
+            verbose=False,
+        )
+    assert converted is not None
+    model: onnx.ModelProto = converted.model_proto
+    return model
+
+
+@contextmanager
+def _errors_alone(name: str) -> Iterator[None]:
+    """Keeps a logger's warnings to itself: of constants that are not folded, which change nothing."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _double(size: Any) -> Any:
@@ -101,6 +126,20 @@ def _logcumsumexp(values: Any, dim: int) -> Any:
         both = op.Add(op.Exp(op.Sub(total, largest)), op.Exp(op.Sub(earlier, largest)))
         total = op.Add(largest, op.Log(both))
     return total
+
+
+def _name_axes(graph: onnx.GraphProto) -> None:
+    """Calls the sizes of waveforms (batch, samples) so; inside, behind the cut, samples are those of the longest clip.
+
+    Of any other size, such as s7 // 160 + 1 frames, the symbols in it get their names.
+    """
+    axes = graph.input[0].type.tensor_type.shape.dim
+    names = {axes[0].dim_param: "batch", axes[1].dim_param: "longest"}
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.dim_param:
+                axis.dim_param = re.sub(r"\w+", lambda word: names.get(word[0], word[0]), axis.dim_param)
+    axes[1].dim_param = "samples"
 
 
 def _cut_to_longest(graph: onnx.GraphProto) -> None:

@@ -29,6 +29,7 @@ from tenuto.inference.onnx_classifier import OnnxClassifier
 from tenuto.inference.predictions import FilePredictions, LeftOut, Predictions
 from tenuto.models.checkpoint import load
 from tenuto.models.classifier import Classifier
+from tenuto.report.words import counted
 
 NEGLIGIBLE_SHARE = 0.01  # of a window: a rest shorter than this is rounding of a clip's length, not more sound
 LONGEST_CLIP_SECONDS = 30.0  # of models of any length: a longer file is cut into windows of this
@@ -136,7 +137,8 @@ class _File:
         """What is known of it, None where nothing is; windows without a finite score are its fault, not an answer."""
         good = sorted((a for a in self.answers if np.isfinite(a[2]).all()), key=lambda answer: answer[0])
         if len(good) < len(self.answers) and self.fault is None:
-            self.fault = f"{len(self.answers) - len(good)} windows without a finite score (samples far too loud?)"
+            windows = counted(len(self.answers) - len(good), "window")
+            self.fault = f"{windows} without a finite score (samples far too loud?)"
         if not good:
             return None
         starts, ends, scores = zip(*good, strict=True)
@@ -224,7 +226,7 @@ class _Night:
         if result is not None:
             self._results[file.path] = result
         if file.fault is not None:
-            before = f"; the {len(result.starts)} windows before it are answered" if result is not None else ""
+            before = "" if result is None else f"; {_answered(len(result.starts))}"
             self.left_out.append(LeftOut(str(file.path), file.fault + before))
         elif result is not None and self.journal is not None:
             self.journal.put(result)
@@ -234,6 +236,10 @@ class _Night:
         self._n_done += 1
         if self.progress is not None:
             self.progress(self._n_done, self.n_files, os.fspath(path))
+
+
+def _answered(n_windows: int) -> str:
+    return "the window before it is answered" if n_windows == 1 else f"the {n_windows} windows before it are answered"
 
 
 @torch.inference_mode()

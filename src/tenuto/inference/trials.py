@@ -8,14 +8,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tenuto.data.audio import read
+from tenuto.data.audio import AudioError, read
 from tenuto.inference.inputs import PathLike, find_files
 from tenuto.inference.predict import windows_of
+from tenuto.inference.predictions import LeftOut
 from tenuto.models.classifier import Classifier
 
 _MOST_CLIPS = 64  # that are read to check on
 _BATCH = 4
 _SYNTHETIC_SECONDS = (1.0, 0.37, 3.3)
+_TOO_LOUD = 1e30  # its square is beyond float32
 
 
 class Trial(NamedTuple):
@@ -26,28 +28,47 @@ class Trial(NamedTuple):
 
 
 def synthetic(model: Classifier) -> list[Trial]:
-    """Bursts of noise and tones: batches of one, two and three clips, of a second or so and of a few samples."""
+    """Bursts of noise and tones: batches of one, two and three clips, of a second or so and of a few samples.
+
+    The last is far too loud, beside a clip that is not.
+    """
     rate, hop = model.sample_rate, model.frontend.filterbank.hop_length
     usual = [int(seconds * rate) for seconds in _SYNTHETIC_SECONDS]
     usual[0] = int((model.clip_seconds or 1.0) * rate)
     sizes = [[usual[0]], usual[1:], [usual[0], hop + 1, 3 * hop], [hop // 2 + 1], [hop + 1, hop]]
-    return [batch([_sound(n, rate, seed) for seed, n in enumerate(each)]) for each in sizes]
+    return [batch([_sound(n, rate, seed) for seed, n in enumerate(each)]) for each in sizes] + [_too_loud(model)]
 
 
-def of_files(model: Classifier, inputs: PathLike | Sequence[PathLike]) -> list[Trial]:
+def _too_loud(model: Classifier) -> Trial:
+    """A clip as it should be, one with a sample far beyond [-1, 1], one of such samples alone: no answer to these."""
+    clips = [_sound(int(_SYNTHETIC_SECONDS[0] * model.sample_rate), model.sample_rate, seed) for seed in range(3)]
+    clips[1][len(clips[1]) // 2] = _TOO_LOUD
+    clips[2] *= _TOO_LOUD
+    return batch(clips)
+
+
+def of_files(model: Classifier, inputs: PathLike | Sequence[PathLike]) -> tuple[list[Trial], list[LeftOut]]:
     """Files, and folders of them (64 files at most, evenly taken): what the model hears at once of each.
 
-    The first of them one by one too.
+    The first of them one by one too. Beside them what cannot be read, and why.
 
     Raises:
-        AudioError: a file that cannot be read.
+        AudioError: where nothing can be read.
     """
-    files, _ = find_files(inputs)
+    files, empty = find_files(inputs)
     chosen = files[:: -(-len(files) // _MOST_CLIPS)] if files else []
     window, _, _ = windows_of(model)
-    clips = [read(path, model.sample_rate, 0.0, window) for path in chosen]
+    clips, left_out = [], [LeftOut(*item) for item in empty]
+    for path in chosen:
+        try:
+            clips.append(read(path, model.sample_rate, 0.0, window))
+        except AudioError as error:
+            left_out.append(LeftOut(str(path), error.reason))
+    if not clips:
+        more = f"; {len(left_out) - 1} more cannot be read either" if len(left_out) > 1 else ""
+        raise AudioError(left_out[0].file, f"{left_out[0].reason}{more}")
     alone = [batch([clip]) for clip in clips[:_BATCH]]
-    return alone + [batch(clips[i : i + _BATCH]) for i in range(0, len(clips), _BATCH)]
+    return alone + [batch(clips[i : i + _BATCH]) for i in range(0, len(clips), _BATCH)], left_out
 
 
 def batch(clips: Sequence[NDArray[np.float32]]) -> Trial:

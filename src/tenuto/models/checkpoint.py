@@ -24,6 +24,7 @@ from tenuto.models.settings import FrontendSettings, ModelSettings, settings_fro
 
 FORMAT, FORMAT_VERSION = "tenuto-classifier", 1
 DESCRIPTION, TENSORS = "model.json", "model.safetensors"
+EXPORTS = {".onnx", ".pt2"}
 PICKLES = {".ckpt", ".pt", ".pth", ".pkl", ".pickle", ".bin", ".joblib", ".npy", ".npz"}
 KEYS = {
     "frontend": dict,
@@ -70,7 +71,7 @@ def load(path: str | os.PathLike[str], device: str | torch.device = "cpu") -> Cl
         path: a run folder, a model's folder, or its model.json.
 
     Raises:
-        UsageError: nothing there, a pickle (.ckpt, .pt, ...), or no such device.
+        UsageError: nothing there, a pickle (.ckpt, .pt, ...), an exported file, or no such device.
         WorkError: files that are broken, unknown, or do not belong together.
     """
     source = _source(path)
@@ -151,6 +152,11 @@ def _source(path: str | os.PathLike[str]) -> Path:
         raise UsageError(
             f"{given} is a pickle or the like, which can run code when opened and is not: "
             f"give the folder that holds {DESCRIPTION} and {TENSORS}"
+        )
+    if given.suffix.lower() in EXPORTS and not given.is_dir():
+        raise UsageError(
+            f"{given} is an exported file: give the run folder it came from, or its {DESCRIPTION} "
+            "(.onnx is for `tenuto predict`, .pt2 for torch.export.load)"
         )
     if not given.exists():
         raise UsageError(f"{given} does not exist: give a run folder, or a folder with {DESCRIPTION}")

@@ -10,11 +10,14 @@ from typing import Any
 
 from tenuto.data.check import check_clips
 from tenuto.data.clips import ClipTable
+from tenuto.data.splits import LeftOut, check_fold
 from tenuto.errors import UsageError
 from tenuto.files import read_json
+from tenuto.models.checkpoint import load
 from tenuto.training.evaluate import evaluate_model
 from tenuto.training.fit import fit, tell_left_out
 from tenuto.training.folds import choose_folds, fit_many, shown
+from tenuto.training.own_part import OwnRun, own_part, own_run
 from tenuto.training.progress import Say
 from tenuto.training.recipe import Recipe
 from tenuto.training.runs import RunFolder, told_left_out
@@ -30,12 +33,21 @@ def train_one(recipe: Recipe, table: ClipTable, out: Path, fold: str | None, see
     return value, f"{shown(found)}\nrun folder: {out}", len(left_out), 0
 
 
+def folds_to_test(table: ClipTable, fold: str | None, folds: str | None) -> list[str | None]:
+    """Of --fold one, of --folds "all" or names with commas between them, of neither None (as `fit` chooses)."""
+    if folds is not None:
+        return [*choose_folds(table, folds)]
+    if fold is not None and fold not in table.folds and (fold == "all" or "," in fold):
+        raise UsageError(f"--fold {fold}: wanted the name of one fold; --folds takes several")
+    check_fold(table, fold)
+    return [fold]
+
+
 def train_many(
-    recipe: Recipe, table: ClipTable, out: Path, folds: str | None, seeds: Sequence[int], say: Say
+    recipe: Recipe, table: ClipTable, out: Path, folds: Sequence[str | None], seeds: Sequence[int], say: Say
 ) -> Answer:
-    """One training a fold and seed; `folds` is "all", names with commas between them, or None (as `fit` chooses)."""
-    chosen: list[str | None] = [None] if folds is None else [*choose_folds(table, folds)]
-    found = fit_many(recipe, table, out, chosen, seeds, say=say, bar=sys.stderr.isatty())
+    """One training a fold and seed."""
+    found = fit_many(recipe, table, out, folds, seeds, say=say, bar=sys.stderr.isatty())
     lines = [_summary_line(name, values) for name, values in found["summary"].items() if values["mean"] is not None]
     lines += [f"FAILED {each['run']}: {each['reason']}" for each in found["failed"]]
     return found, "\n".join([*lines, f"run folders: {out}"]), len(found["left_out"]), len(found["failed"])
@@ -44,20 +56,38 @@ def train_many(
 def evaluate(
     model: str, table: ClipTable, fold: str | None, split: str | None, out: Path | None, device: str, say: Say
 ) -> Answer:
-    """Metrics of a saved model on labelled clips, or on those of one fold or split."""
-    table = _part(table, fold, split)
-    report = check_clips(table.clips)
+    """Metrics of a saved model on labelled clips: of its own data on the test part, of others on all, where neither
+    fold nor split is named."""
+    classifier = load(model, device=device)
+    run = own_run(model, table) if fold is None and split != "all" else None
+    asked = table if run is not None else _part(table, fold, split)
+    report = check_clips(asked.clips)
     tell_left_out(report.left_out, say)
-    found = evaluate_model(model, report.usable(table), out=out, device=device, facts=report.facts)
-    left_out = told_left_out([*report.left_out, *found.left_out])
-    return {**found.figures, "left_out": left_out}, shown(found.figures), len(left_out), 0
+    usable, batch_size = report.usable(asked), 32 if run is None else run.recipe.data.batch_size
+    clips, unseen = (usable, ()) if run is None else _own_part(run, usable, split, len(table.clips), say)
+    found = evaluate_model(classifier, clips, out=out, device=device, batch_size=batch_size, facts=report.facts)
+    tell_left_out(found.left_out, say)
+    left_out = told_left_out([*report.left_out, *unseen, *found.left_out])
+    text = shown(found.figures, "test clips" if split in (None, "test") else "clips")
+    return {**found.figures, "left_out": left_out}, text, len(left_out), 0
+
+
+def _own_part(
+    run: OwnRun, usable: ClipTable, split: str | None, n_clips: int, say: Say
+) -> tuple[ClipTable, tuple[LeftOut, ...]]:
+    """A part of a run's own data, and its clips of labels that no training clip has; says which and of how many."""
+    part, unseen = own_part(run, usable, split or "test")
+    tell_left_out(unseen, say)
+    hint = "" if split else "; --split all: every clip"
+    say(f"{len(part.clips)} of {n_clips} clips: the {split or 'test'} part of this run{hint}")
+    return part, unseen
 
 
 def _part(table: ClipTable, fold: str | None, split: str | None) -> ClipTable:
-    """The clips of a fold or split."""
-    if fold is not None:
-        choose_folds(table, fold)
-    clips = tuple(c for c in table.clips if fold in (None, c.fold) and split in (None, c.split))
+    """The clips of a fold or several, or of a part of the split column."""
+    folds = {None} if fold is None else {fold} if fold in table.folds else {*choose_folds(table, fold)}
+    parts = {None} if split in (None, "all") else {split}
+    clips = tuple(c for c in table.clips if folds & {None, c.fold} and parts & {None, c.split})
     if not clips:
         raise UsageError(f"{table.name}: no clip of split {split!r}: its splits are {_splits(table)}")
     return replace(table, clips=clips)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tenuto.data.audio import AudioFacts
 from tenuto.data.batching import Batch, ClipDataset, ClipLoader, choose_workers, evaluation_loader
-from tenuto.data.clips import ClipTable
+from tenuto.data.clips import Clip, ClipTable
 from tenuto.data.splits import LeftOut
 from tenuto.errors import UsageError, WorkError
 from tenuto.files import write_json
@@ -133,7 +133,7 @@ def evaluate_model(
         out: folder for metrics.json and the tables; None: nothing is written
         facts: of the files, where `check_clips` has looked at them
     Raises:
-        UsageError: a table none of whose labels the model knows
+        UsageError: a table none of whose labels the model knows, or without a clip that fits the model
         WorkError: no clip could be read
     """
     classifier = model if isinstance(model, Classifier) else load(model, device=device)
@@ -150,12 +150,25 @@ def evaluate_model(
 
 
 def _known(table: ClipTable, classifier: Classifier) -> tuple[ClipTable, tuple[LeftOut, ...]]:
-    """The clips with a label that the classifier has, and the others."""
+    """The clips that the classifier can be right about, and the others: a model of one label a clip is right or
+    wrong about clips of one label, which it has; a model of several about any."""
     labels = set(classifier.labels)
     if not labels.intersection(table.labels):
         theirs, own = (", ".join(names[:5]) for names in (table.labels, classifier.labels))
         raise UsageError(f"{table.name} has labels {theirs}, of which the model knows none: it knows {own}")
-    good = tuple(clip for clip in table.clips if classifier.multi_label or labels.issuperset(clip.labels))
-    lost = tuple(clip for clip in table.clips if not (classifier.multi_label or labels.issuperset(clip.labels)))
-    left_out = tuple(LeftOut(clip.path, f"the model has no label {';'.join(clip.labels)!r}") for clip in lost)
-    return replace(table, clips=good), left_out
+    if classifier.multi_label:
+        return table, ()
+    reasons = {clip: reason for clip in table.clips if (reason := _misfit(clip, labels))}
+    good = tuple(clip for clip in table.clips if clip not in reasons)
+    if not good:
+        first = next(iter(reasons.values()))
+        raise UsageError(f"{table.name}: no clip has one label that the model knows (of the first, {first})")
+    return replace(table, clips=good), tuple(LeftOut(clip.path, reason) for clip, reason in reasons.items())
+
+
+def _misfit(clip: Clip, labels: set[str]) -> str | None:
+    """Why a model of one label a clip cannot be tested on this one."""
+    if len(clip.labels) != 1:
+        given = f"{len(clip.labels)} ({';'.join(clip.labels)})" if clip.labels else "none"
+        return f"the model is for one label a clip, and this one has {given}"
+    return None if clip.labels[0] in labels else f"the model has no label {clip.labels[0]!r}"

@@ -21,7 +21,7 @@ from tenuto.data.batching import ClipDataset
 from tenuto.data.check import Report, check_clips
 from tenuto.data.check import fingerprint as describe_data
 from tenuto.data.clips import ClipTable
-from tenuto.data.splits import LeftOut, Parts, split
+from tenuto.data.splits import LeftOut, Parts, check_fold, split
 from tenuto.errors import UsageError
 from tenuto.files import write_json
 from tenuto.models import checkpoint
@@ -71,6 +71,7 @@ def fit(
         torch.set_num_threads(recipe.training.threads)
     if table.multi_label and recipe.training.loss == "ce":
         raise UsageError("training.loss=ce is for one label a clip, and clips here have several: use training.loss=bce")
+    check_fold(table, fold)
     identity = {"source": table.name, "fold": fold, "seed": seed, "data": fingerprint(table)}
     finished = claim(run, recipe, identity)
     if finished is not None:
@@ -87,9 +88,9 @@ def fit(
     if not state.finished:
         _train(classifier, plan, seed, state, data, run, say, bar)
     classifier.load_state_dict(load_weights(run.best if plan.training.choose == "best" else run.last))
-    found = _conclude(classifier, plan, state, data["test"], run)
+    found: dict[str, Any] = plain(_conclude(classifier, plan, state, data["test"], run))
     amend_left_out(run, [each for part in data.values() for each in part.left_out])
-    write_json(run.metrics, plain(found))
+    write_json(run.metrics, found)
     return found
 
 

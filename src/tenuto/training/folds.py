@@ -108,9 +108,9 @@ def summarize(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | 
     return table
 
 
-def shown(found: Mapping[str, Any]) -> str:
-    """The figures of one run in a line."""
+def shown(found: Mapping[str, Any], what: str = "test clips") -> str:
+    """The figures of one run in a line, and what they are of."""
     figures = [f"{name} {100 * found[name]:.1f} %" for name in ("accuracy", "mAP", "AUC") if found[name] is not None]
     figures += [f"d-prime {found['d_prime']:.2f}"] if found["d_prime"] is not None else []
     frames = f"{found['kept_frames']} of {found['valid_frames']} frames kept"
-    return " · ".join([*figures, f"{found['test_clips']} test clips", frames])
+    return " · ".join([*figures, f"{found['test_clips']} {what}", frames])

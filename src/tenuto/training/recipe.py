@@ -115,12 +115,17 @@ class Recipe:
 def load_recipe(source: str | Path | None = None, overrides: Sequence[str] = ()) -> Recipe:
     """The recipe of a YAML file (or the name of one of tenuto's own), with "section.key=value" on top.
 
+    "frontend.resolution=none" on top takes away the frames a second of the file, for it keeps them all.
+
     Raises:
         UsageError: for an unknown recipe, key or value, with the nearest valid ones.
     """
     values = {} if source is None else _read_yaml(find_recipe(source))
     for override in overrides:
         _set(values, override)
+    named = {override.partition("=")[0].strip() for override in overrides}
+    if "frontend.resolution" in named and values["frontend"]["resolution"] == "none" and "frontend.fps" not in named:
+        values["frontend"].pop("fps", None)
     return settings_from_dict(Recipe, values)
 
 

@@ -22,6 +22,7 @@ from tenuto.files import read_json, write_json
 from tenuto.training.recipe import Recipe, differing_keys, load_recipe, save_recipe
 
 PACKAGES = ("torch", "lightning", "torchmetrics", "timm", "numpy", "soundfile", "soxr")
+BEGIN_ANEW = "delete the folder to begin anew"
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,12 @@ def claim(folder: RunFolder, recipe: Recipe, identity: dict[str, Any]) -> dict[s
 
 def amend(folder: RunFolder, **facts: Any) -> None:
     """Adds facts to run.json."""
-    write_json(folder.run, {**_read(folder.run), **facts})
+    write_json(folder.run, {**read_run(folder), **facts})
+
+
+def read_run(folder: RunFolder, way_out: str = BEGIN_ANEW) -> dict[str, Any]:
+    """What run.json says; WorkError, with the way out, where it cannot be read."""
+    return _read(folder.run, way_out)
 
 
 def told_left_out(left_out: Sequence[LeftOut]) -> list[dict[str, str]]:
@@ -88,7 +94,7 @@ def told_left_out(left_out: Sequence[LeftOut]) -> list[dict[str, str]]:
 
 def amend_left_out(folder: RunFolder, more: Sequence[LeftOut]) -> None:
     """Adds files that failed after the check, in the middle of the training, to run.json."""
-    known: list[dict[str, str]] = _read(folder.run)["left_out"]
+    known: list[dict[str, str]] = read_run(folder)["left_out"]
     if more:
         amend(folder, left_out=known + [each for each in told_left_out(more) if each not in known])
 
@@ -122,21 +128,22 @@ def _refuse_others(folder: RunFolder, recipe: Recipe, identity: dict[str, Any]) 
             f"{folder.root} holds a run of another recipe, differing in {', '.join(differing)}: "
             "choose another folder, or give the same recipe to go on with it"
         )
-    theirs = _read(folder.run)
+    theirs = read_run(folder)
     for key, value in identity.items():
         if theirs.get(key) != value:
+            why = " (files, labels, folds or parts came, went or changed since)" if key == "data" else ""
             raise UsageError(
-                f"{folder.root} holds a run with {key}={theirs.get(key)!r}, not {value!r}: choose another folder"
+                f"{folder.root} holds a run with {key}={theirs.get(key)!r}, not {value!r}{why}: choose another folder"
             )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, way_out: str = BEGIN_ANEW) -> dict[str, Any]:
     try:
         value = read_json(path)
     except (OSError, ValueError) as error:
-        raise WorkError(f"{path} cannot be read ({error}): delete the folder to begin anew") from error
+        raise WorkError(f"{path} cannot be read ({error}): {way_out}") from error
     if not isinstance(value, dict):
-        raise WorkError(f"{path} holds no JSON object: delete the folder to begin anew")
+        raise WorkError(f"{path} holds no JSON object: {way_out}")
     return value
 
 

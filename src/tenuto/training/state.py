@@ -62,8 +62,13 @@ def load_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _save(value: dict[str, Any], path: Path) -> None:
-    with atomic_write(path) as beside:
-        torch.save(value, beside)
+    try:
+        with atomic_write(path) as beside:
+            torch.save(value, beside)
+    except RuntimeError as error:  # which PyTorch raises of a full disk
+        raise WorkError(
+            f"{path} cannot be written ({str(error).splitlines()[0]}): make room; the same command goes on"
+        ) from error
 
 
 def _load(path: Path) -> dict[str, Any]:
