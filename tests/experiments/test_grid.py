@@ -19,6 +19,7 @@ from tenuto.experiments.grid import (
     Cell,
     Outcome,
     cell_of,
+    check_clips_are_the_same,
     check_recipes,
     duration,
     raise_if_nothing_worked,
@@ -179,6 +180,16 @@ def test_a_store_of_other_settings_is_refused(tmp_path: Path) -> None:
     other = {cell.name: {"training.epochs": 4} for cell in CELLS}
     with pytest.raises(UsageError, match=r"made with training\.epochs = 3, now 4 is asked for: .*--out"):
         check_recipes(CELLS, store, other)
+
+
+def test_a_store_of_other_clips_of_the_same_name_is_refused(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write(CELLS[0].name, {"recipe": {}, "clips": "a"})
+    store.write(CELLS[1].name, {"recipe": {}})  # of a version that did not note them
+    clips = {cell.name: "a" for cell in CELLS}
+    check_clips_are_the_same(CELLS, store, clips)
+    with pytest.raises(UsageError, match=r"of other data under the same name .*--out"):
+        check_clips_are_the_same(CELLS, store, dict.fromkeys(clips, "b"))
 
 
 def test_names_are_file_names() -> None:

@@ -61,6 +61,9 @@ def test_clips_left_out_of_a_table_are_named(sounds: Path, tmp_path: Path, capsy
     names_them(main(["reproduce", "figure6", "--out", str(out)]), capsys, out / "figure6")
     assert main(["reproduce", "table1", "--out", str(out), "--json"]) == 3
     assert json.loads(capsys.readouterr().out)["left_out"] == LINES
+    soundfile.write(sounds / "low" / "9.wav", np.full(1600, 0.1), 16000)
+    assert main([*call, "--out", str(out)]) == 2  # other clips are no answer to this call
+    assert "of other data under the same name" in capsys.readouterr().err
 
 
 def test_they_are_named_where_every_training_failed(sounds: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -24,6 +24,12 @@ def _marked(file: Path) -> FilePredictions:
     return FilePredictions(str(file), np.array([0.0]), np.array([9.0]), np.full((1, len(LABELS)), 0.125, np.float32))
 
 
+def keep(journal: Journal, file: Path) -> None:
+    """A marked answer, of the file as it is now."""
+    journal.get(file)
+    journal.put(_marked(file))
+
+
 def test_an_interrupted_call_goes_on_where_it_was(model: Classifier, write: Write, tmp_path: Path) -> None:
     files = [write(f"{i}.wav", 1.0, seed=i) for i in range(5)]
     folder = tmp_path / "journal"
@@ -35,7 +41,7 @@ def test_an_interrupted_call_goes_on_where_it_was(model: Classifier, write: Writ
     with pytest.raises(KeyboardInterrupt):
         predict(model, files, batch_size=1, journal=folder, progress=interrupt)
     assert len(list(folder.iterdir())) == 3
-    Journal(folder, fingerprint(model, ASKED)).put(_marked(files[1]))
+    keep(Journal(folder, fingerprint(model, ASKED)), files[1])
     found = predict(model, files, journal=folder)
     expected = predict(model, files)
     assert found.files[1].scores.tolist() == [[0.125] * len(LABELS)]  # taken, not computed
@@ -49,7 +55,7 @@ def test_an_answer_that_no_longer_holds_is_not_taken(
     model: Classifier, write: Write, tmp_path: Path, change: str
 ) -> None:
     path, folder = write("a.wav"), tmp_path / "journal"
-    Journal(folder, fingerprint(model, ASKED)).put(_marked(path))
+    keep(Journal(folder, fingerprint(model, ASKED)), path)
     options = {}
     match change:
         case "content":
@@ -79,7 +85,21 @@ def test_files_with_a_fault_are_tried_again(model: Classifier, tmp_path: Path) -
 
 def test_removing_a_journal_leaves_what_is_not_its_own(model: Classifier, write: Write, tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal", "any")
-    journal.put(_marked(write("a.wav")))
+    keep(journal, write("a.wav"))
     (tmp_path / "journal" / "letter.txt").touch()
     journal.remove()
     assert [path.name for path in (tmp_path / "journal").iterdir()] == ["letter.txt"]
+
+
+@pytest.mark.parametrize("change", ["gone", "other"])
+def test_a_file_that_changes_while_it_is_read_leaves_no_answer_for_what_it_is_now(
+    write: Write, tmp_path: Path, change: str
+) -> None:
+    journal, path = Journal(tmp_path / "journal", "any"), write("a.wav")
+    assert journal.get(path) is None
+    if change == "gone":
+        path.unlink()
+    else:
+        write("a.wav", 1.1)
+    journal.put(_marked(path))
+    assert journal.get(path) is None

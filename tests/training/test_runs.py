@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tenuto.data.clips import Clip, ClipTable, make_table
+from tenuto.data.identity import fingerprint
 from tenuto.data.sets import find_clips
 from tenuto.errors import UsageError, WorkError
-from tenuto.training.runs import RunFolder, claim, fingerprint
+from tenuto.training.runs import RunFolder, claim
 from training.sounds import make_sounds, small_recipe
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenuto.data.clips import Clip, ClipTable
+from tenuto.data.identity import fingerprint
 from tenuto.data.sets import find_clips
 from tenuto.errors import UsageError, WorkError
 from tenuto.experiments.circumstances import circumstances, shown_path
@@ -29,7 +30,7 @@ from tenuto.experiments.fewshot_settings import (
     check_choices,
     short_settings,
 )
-from tenuto.experiments.grid import check_recipes, raise_if_nothing_worked, run_grid
+from tenuto.experiments.grid import check_clips_are_the_same, check_recipes, raise_if_nothing_worked, run_grid
 from tenuto.experiments.protocols import choose_folds
 from tenuto.experiments.store import Store
 from tenuto.report.words import counted
@@ -103,6 +104,7 @@ def fewshot(plan: FewshotPlan, say: Say) -> dict[str, Any]:
     by_name = {each.name: each for each in data}
     cells = sorted((cell for each in data for cell in each.cells), key=lambda cell: cell.repeat)  # stable
     check_recipes(cells, store, {cell.name: by_name[cell.data].kept_settings for cell in cells})
+    check_clips_are_the_same(cells, store, {cell.name: by_name[cell.data].clips for cell in cells})
 
     around = {"command": plan.command, **circumstances()} if cells else {}
 
@@ -156,6 +158,7 @@ class _FewshotData:
         table = find_clips(source)
         refuse_several_labels(table)
         self.name = re.sub(r"[^\w+-]", "_", table.name)
+        self.clips = fingerprint(table)
         self.folds = choose_folds(table, plan.folds)
         self.settings = settings_for(table, plan.changes)
         self.energies: Energies = load_energies(table, self.settings.frontend(), plan.cache or default_cache(), say)
@@ -209,6 +212,7 @@ class _FewshotData:
             "losses": " ".join(f"{loss:.4g}" for loss in losses),
             **learned_compression(model),
             "n_parameters": sum(weight.numel() for weight in model.parameters()),
+            "clips": self.clips,
             "recipe": self.kept_settings,
         }
 

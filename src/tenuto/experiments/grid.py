@@ -114,6 +114,25 @@ def check_recipes(cells: Sequence[AnyCell], store: Store, recipes: Mapping[str, 
                 )
 
 
+def check_clips_are_the_same(cells: Sequence[AnyCell], store: Store, clips: Mapping[str, str]) -> None:
+    """Refuses a store whose results for these cells come from other clips under the same name.
+
+    Results of a version that did not note their clips are not compared.
+
+    Args:
+        clips: the fingerprint of the data for each cell's name
+    Raises:
+        UsageError: naming the first cell
+    """
+    for cell in cells:
+        stored = store.read(cell.name).get("clips") if store.has(cell.name) else None
+        if stored not in (None, clips[cell.name]):
+            raise UsageError(
+                f"{store.folder} holds {cell.name} of other data under the same name (files, labels, folds or parts "
+                "came, went or changed since): give another folder with --out, or the data as it was"
+            )
+
+
 def run_grid(cells: Sequence[AnyCell], store: Store, work: Work, say: Say | None = None) -> Outcome:
     """Works off the cells that the store does not hold, in order; notes and passes over those that fail.
 

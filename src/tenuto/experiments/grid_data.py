@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tenuto.data.check import Report, check_clips
 from tenuto.data.clips import ClipTable
+from tenuto.data.identity import fingerprint
 from tenuto.data.splits import split
 from tenuto.errors import WorkError
 from tenuto.experiments.experiment import FULL_FPS
@@ -31,6 +32,11 @@ class GridData:
         self.table: ClipTable = load_table(name, root, limit)
         self.folds = choose_folds(self.table, folds)
         self.left_out: list[str] = []  # a line a clip, once they are checked
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Identifies the clips, whatever their name."""
+        return fingerprint(self.table)
 
     @cached_property
     def report(self) -> Report:

@@ -16,6 +16,7 @@ from tenuto.experiments.grid import (
     Outcome,
     Say,
     cell_of,
+    check_clips_are_the_same,
     check_recipes,
     raise_if_nothing_worked,
     run_grid,
@@ -81,6 +82,7 @@ def work_off(plan: Plan, store: Store, say: Say) -> tuple[list[Cell], Outcome, l
     cells = cells_of(plan, {name: each.folds for name, each in data.items()})
     recipes = {cell.name: _recipe(cell, plan, data[cell.data]) for cell in cells}
     check_recipes(cells, store, {name: kept_settings(recipe, plan) for name, recipe in recipes.items()})
+    check_clips_are_the_same(cells, store, {cell.name: data[cell.data].fingerprint for cell in cells})
 
     def work(cell: Cell) -> dict[str, Any]:
         return train_cell(cell, recipes[cell.name], data[cell.data], plan)
@@ -131,6 +133,7 @@ def train_cell(cell: Cell, recipe: Recipe, data: GridData, plan: Plan) -> dict[s
         "kept_frames": found["kept_frames"],
         "sound_frames": data.sound_frames(recipe, fold, cell.seed),
         "found": found,
+        "clips": data.fingerprint,
         "left_out": kept_left_out(folder, data.table),
         "frontend_parameters": sum(p.numel() for p in build_frontend(recipe.frontend).parameters()),
         "recipe": kept_settings(recipe, plan),

@@ -29,27 +29,33 @@ class Journal:
 
     Example:
         journal = Journal("answers", fingerprint(model, "5.0", "5.0"))
-        known = journal.get("bird.wav")  # FilePredictions, or None
+        known = journal.get("bird.wav")  # FilePredictions, or None: then
+        journal.put(answer)
     """
 
     def __init__(self, folder: str | os.PathLike[str], asked: str) -> None:
         self.folder = Path(folder)
         self._asked = asked
+        self._places: dict[str, Path] = {}  # of files as they were when they were asked for
 
     def get(self, file: str | os.PathLike[str]) -> FilePredictions | None:
         """The answer for the file as it is now, or None."""
         try:
-            packed = io.BytesIO(self._place(file).read_bytes())
+            place = self._places[str(file)] = self._place(file)
+            packed = io.BytesIO(place.read_bytes())
             with np.load(packed, allow_pickle=False) as known:
                 return FilePredictions(str(file), known["starts"], known["ends"], known["scores"])
         except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
             return None  # not there, or unreadable: it is answered afresh
 
     def put(self, answer: FilePredictions) -> None:
-        """Keeps the answer for its file."""
+        """Keeps the answer for its file as it was when `get` was asked: one that changed since is read afresh."""
+        place = self._places.pop(answer.file, None)
+        if place is None:
+            return
         packed = io.BytesIO()
         np.savez(packed, starts=answer.starts, ends=answer.ends, scores=answer.scores)
-        with atomic_write(self._place(answer.file)) as beside:
+        with atomic_write(place) as beside:
             beside.write_bytes(packed.getvalue())
 
     def remove(self) -> None:

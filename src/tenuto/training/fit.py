@@ -21,6 +21,7 @@ from tenuto.data.batching import ClipDataset
 from tenuto.data.check import Report, check_clips
 from tenuto.data.check import fingerprint as describe_data
 from tenuto.data.clips import ClipTable
+from tenuto.data.identity import fingerprint
 from tenuto.data.splits import LeftOut, Parts, check_fold, split
 from tenuto.errors import UsageError
 from tenuto.files import write_json
@@ -33,7 +34,7 @@ from tenuto.training.evaluate import results, score, valid_frames
 from tenuto.training.module import TrainingModule
 from tenuto.training.progress import ProgressBar, Say
 from tenuto.training.recipe import Recipe
-from tenuto.training.runs import RunFolder, amend, amend_left_out, claim, fingerprint, told_left_out
+from tenuto.training.runs import RunFolder, amend, amend_left_out, claim, told_left_out
 from tenuto.training.state import TrainingState, load_state, load_weights
 from tenuto.training.tables import plain, write_tables
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tenuto.data.clips import ClipTable
+from tenuto.data.identity import fingerprint
 from tenuto.data.splits import LeftOut, split
 from tenuto.errors import UsageError
 from tenuto.training.recipe import Recipe, load_recipe
-from tenuto.training.runs import RunFolder, fingerprint, read_run
+from tenuto.training.runs import RunFolder, read_run
 
 WAY_OUT = "--split all evaluates every clip without it"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import shlex
 import sys
@@ -15,7 +14,6 @@ from typing import Any
 import torch
 
 from tenuto import __version__
-from tenuto.data.clips import Clip, ClipTable
 from tenuto.data.splits import LeftOut
 from tenuto.errors import UsageError, WorkError
 from tenuto.files import read_json, write_json
@@ -99,26 +97,11 @@ def amend_left_out(folder: RunFolder, more: Sequence[LeftOut]) -> None:
         amend(folder, left_out=known + [each for each in told_left_out(more) if each not in known])
 
 
-def fingerprint(table: ClipTable) -> str:
-    """Identifies the data: paths under the root, labels, folds, splits and sizes in bytes of all clips."""
-    digest = hashlib.sha256(repr((table.labels, table.multi_label)).encode())
-    for line in sorted(_clip_line(clip, Path(table.root)) for clip in table.clips):
-        digest.update(line.encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()[:16]
-
-
 def _empty(folder: RunFolder) -> bool:
     """Whether nothing is there but what a run killed in its first moment leaves."""
     return folder.root.is_dir() and all(
         path == folder.recipe or path.name.endswith(".part") for path in folder.root.iterdir()
     )
-
-
-def _clip_line(clip: Clip, root: Path) -> str:
-    path = Path(clip.path)
-    name = path.relative_to(root) if path.is_relative_to(root) else path
-    size = path.stat().st_size if path.exists() else -1
-    return f"{name.as_posix()}|{clip.labels}|{clip.fold}|{clip.split}|{size}\n"
 
 
 def _refuse_others(folder: RunFolder, recipe: Recipe, identity: dict[str, Any]) -> None:
