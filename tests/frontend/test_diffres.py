@@ -180,6 +180,13 @@ def test_learnable_encoding_starts_as_sinusoids() -> None:
     assert_close(channel[0], channel[1], "float32")
 
 
+def test_learnable_encoding_and_the_importance_it_merges_by_learn() -> None:
+    built = DiffRes(N_BANDS, encoding="learnable")
+    built(torch.rand(1, N_BANDS, 20)).features[:, 2].square().sum().backward()
+    assert built.mix_encoding.weight.grad.abs().sum() > 0
+    assert built.importance.blocks[0].conv1.weight.grad.abs().sum() > 0
+
+
 # Importance
 
 

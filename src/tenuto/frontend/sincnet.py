@@ -23,8 +23,9 @@ class SincNet(Filterbank):
     """Waveforms (batch, samples) in [-1, 1] -> energies (batch, n_filters, ceil(samples / hop_length)).
 
     Windowed sinc band-passes, leaky ReLU, the maximum over a window each hop, floored at 1e-5 (so energies are
-    amplitudes here). Learnable, two a filter: `cutoffs_hz`, of which the lower cut-off is 50 Hz + |first| and the
-    upper one 50 Hz + |second| above it, at most half the sample rate. They start on the mel scale. Followed by
+    amplitudes here). Learnable, two a filter: `cutoffs_hz`, of which the lower cut-off is f_min + |first| and the
+    upper one min_band + |second| above it (50 Hz each, as published), at most half the sample rate. They start on the
+    mel scale. Followed by
     `LayerNorm` this is the SincNet published with LEAF.
 
     plus: SincNet+, with LEAF's Gaussian low-pass (a learnable width a filter) in place of the maximum; followed by
