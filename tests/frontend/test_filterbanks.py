@@ -8,10 +8,11 @@ import pytest
 import soundfile
 import soxr
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from oracles import mel as oracle
-from tenuto import MelSpectrogram, UsageError
+from tenuto import ChangeHop, Frontend, MelSpectrogram, UsageError
+from tenuto.frontend.filterbanks import Filterbank
 from tenuto.frontend.mel import MelScale
 from tolerances import assert_close
 
@@ -93,6 +94,17 @@ def test_another_hop_is_a_fresh_filterbank_of_the_same_settings() -> None:
     waveform = torch.randn(1, 2000)
     assert (bank.hop_length, coarse.hop_length) == (80, 320)
     assert_close(coarse(waveform), direct(waveform), "exact")
+
+
+def test_a_filterbank_that_supplies_energies_alone_takes_another_hop() -> None:
+    class Loudness(Filterbank):
+        def energies(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
+            wanted = self.n_frames(waveforms.shape[1])
+            padded = nn.functional.pad(waveforms, (0, wanted * self.hop_length - waveforms.shape[1]))
+            return padded.view(len(waveforms), 1, wanted, self.hop_length).square().sum(-1)
+
+    coarse = Frontend(Loudness(16000, 160, 1), ChangeHop(0.75))
+    assert coarse(torch.randn(2, 16001)).features.shape == (2, 1, 1, 26)
 
 
 def test_float64_in_float64_out_and_half_precision_does_not_overflow() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
+from itertools import chain
 from typing import Any, Self
 
 import torch
@@ -55,7 +56,8 @@ class Filterbank(nn.Module, ABC):
     def with_hop(self, hop_length: int) -> Self:
         """A fresh filterbank of the same settings with another hop, in samples."""
         fresh = type(self)(sample_rate=self.sample_rate, hop_length=hop_length, **self._settings)
-        return fresh.to(next(self.buffers()).device)
+        held = next(chain(self.buffers(), self.parameters()), None)
+        return fresh if held is None else fresh.to(held.device)
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Waveforms (batch, samples), lengths (batch,) in samples -> energies (batch, band, frame).
