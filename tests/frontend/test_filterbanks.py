@@ -98,12 +98,15 @@ def test_another_hop_is_a_fresh_filterbank_of_the_same_settings() -> None:
 
 def test_a_filterbank_that_supplies_energies_alone_takes_another_hop() -> None:
     class Loudness(Filterbank):
+        def __init__(self, sample_rate: int = 16000, hop_length: int = 160) -> None:
+            super().__init__(sample_rate, hop_length, n_bands=1)
+
         def energies(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
             wanted = self.n_frames(waveforms.shape[1])
             padded = nn.functional.pad(waveforms, (0, wanted * self.hop_length - waveforms.shape[1]))
             return padded.view(len(waveforms), 1, wanted, self.hop_length).square().sum(-1)
 
-    coarse = Frontend(Loudness(16000, 160, 1), ChangeHop(0.75))
+    coarse = Frontend(Loudness(), ChangeHop(0.75))
     assert coarse(torch.randn(2, 16001)).features.shape == (2, 1, 1, 26)
 
 

@@ -29,7 +29,8 @@ _BLOCK_BYTES = 2 * 2**20
 class Filterbank(nn.Module, ABC):
     """Waveforms (batch, samples) -> energies (batch, band, frame), non-negative; supply `energies`.
 
-    Attributes: sample_rate (Hz), hop_length (samples), n_bands.
+    Attributes: sample_rate (Hz), hop_length (samples), n_bands. A subclass is built from keywords, sample_rate and
+    hop_length among them, and hands on those of its own besides n_bands as `settings`, so that `with_hop` can.
     """
 
     def __init__(self, sample_rate: int, hop_length: int, n_bands: int, **settings: Any) -> None:
