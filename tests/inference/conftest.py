@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from inference.material import RATE_HZ, make_model, sound
+from inference.material import RATE_HZ, make_model, skip_without_export, sound
 from tenuto.inference.export import TOLERANCE
 from tenuto.models.checkpoint import save
 from tenuto.models.classifier import Classifier
@@ -39,6 +39,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """-> the run folder and the file that `tenuto export` made of it, as a process."""
+    skip_without_export()
     folder = tmp_path_factory.mktemp("exported")
     save(make_model(), folder / "run")
     call = [sys.executable, "-m", "tenuto.cli", "export", str(folder / "run"), str(folder / "model.onnx"), "--json"]

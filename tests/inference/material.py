@@ -6,7 +6,9 @@ import copy
 from functools import cache
 
 import numpy as np
+import pytest
 import torch
+import torch.fx.experimental._config
 from numpy.typing import NDArray
 
 from tenuto.inference.trials import Trial, batch
@@ -16,6 +18,14 @@ from tenuto.models.settings import FrontendSettings, ModelSettings
 
 LABELS = ("dog", "rooster", "rain", "sea waves")
 RATE_HZ = 16000
+
+
+def skip_without_export() -> None:
+    """Skips a test, or a file of them, where nothing can be exported."""
+    for name in ("onnx", "onnxruntime", "onnxscript"):
+        pytest.importorskip(name)
+    if not hasattr(torch.fx.experimental._config, "backed_size_oblivious"):
+        pytest.skip("this PyTorch is too old for export of any batch and length", allow_module_level=True)
 
 
 def make_model(resolution: str = "diffres", clip_seconds: float | None = None, backbone: str = "sbcnn") -> Classifier:

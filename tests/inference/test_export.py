@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch.fx.experimental._config
 
-from inference.material import LABELS, RATE_HZ, make_model, probabilities, sound, too_loud
+from inference.material import LABELS, RATE_HZ, make_model, probabilities, skip_without_export, sound, too_loud
 from tenuto.cli import main
 from tenuto.errors import UsageError, WorkError
 from tenuto.inference import export as exporting
@@ -20,12 +19,8 @@ from tenuto.inference.predict import opened, predict
 from tenuto.inference.trials import batch, of_files
 from tenuto.models.checkpoint import load
 
-onnxruntime = pytest.importorskip("onnxruntime")
-onnx = pytest.importorskip("onnx")
-pytest.importorskip("onnxscript")
-
-if not hasattr(torch.fx.experimental._config, "backed_size_oblivious"):
-    pytest.skip("this PyTorch is too old for export of any batch and length", allow_module_level=True)
+skip_without_export()
+onnxruntime, onnx = pytest.importorskip("onnxruntime"), pytest.importorskip("onnx")
 
 Write = Callable[..., Path]
 TOLERANCE = exporting.TOLERANCE

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-import torch.fx.experimental._config
 from numpy.typing import NDArray
 
-from inference.material import LABELS, RATE_HZ, make_model, probabilities, too_loud
+from inference.material import LABELS, RATE_HZ, make_model, probabilities, skip_without_export, too_loud
 from tenuto.cli import main
 from tenuto.errors import WorkError
 from tenuto.inference import export as exporting
@@ -24,12 +23,8 @@ from tenuto.models.checkpoint import load, save
 from tenuto.models.classifier import Classifier
 from tenuto.models.settings import FrontendSettings, ModelSettings
 
+skip_without_export()
 onnxruntime = pytest.importorskip("onnxruntime")
-pytest.importorskip("onnx")
-pytest.importorskip("onnxscript")
-
-if not hasattr(torch.fx.experimental._config, "backed_size_oblivious"):
-    pytest.skip("this PyTorch is too old for export of any batch and length", allow_module_level=True)
 
 Write = Callable[..., Path]
 TOLERANCE = exporting.TOLERANCE

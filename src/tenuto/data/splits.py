@@ -78,7 +78,7 @@ def split(
 
 def check_fold(table: ClipTable, fold: str | None) -> None:
     """Raises UsageError, naming the folds there are, where `fold` is none of them (None: none named)."""
-    if fold is not None and str(fold) not in table.folds:
+    if fold is not None and fold not in table.folds:
         there = f"its folds are {', '.join(table.folds)}" if table.folds else "it has none, leave the fold out"
         raise UsageError(f"{table.name} has no fold {fold!r}: {there}")
 

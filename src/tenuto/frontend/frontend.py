@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from tenuto.frontend.compression import Compression, LogCompression
 from tenuto.frontend.filterbanks import Filterbank
 from tenuto.frontend.importance import frame_energy
-from tenuto.frontend.lengths import IntOrTensor, checked_lengths
+from tenuto.frontend.lengths import IntOrTensor
 from tenuto.frontend.resolution import FullResolution, Resolution, ResolutionOutput
 from tenuto.frontend.spec_augment import SpecAugment
 
@@ -56,10 +57,8 @@ class Frontend(nn.Module):
 
         The features of a clip do not depend on its batch, nor on how far it was padded.
         """
-        if lengths is not None:
-            lengths = checked_lengths(lengths, waveforms, "sample")
-        energies = self.filterbank(waveforms, lengths)
-        frames = None if lengths is None else self.filterbank.n_frames(lengths)
+        energies = self.filterbank(waveforms, lengths)  # which checks them
+        frames = None if lengths is None else self.filterbank.n_frames(lengths.to(torch.int64))  # int16 overflows
         empty = None
         if self.augment is not None and self.training:
             empty = frame_energy(energies) < self.resolution.epsilon  # of the sound, not of its mask
