@@ -5,7 +5,8 @@
 A log-mel of 128 bands, batch 8, 75 % of the frames saved; evaluation mode, forward, and training mode, forward and
 backward. Wanted, forward: at most 1.25 times the importance network alone, at 1,000 frames or more. "Plain" is the
 same network as published: convolutions and batch norms one by one, channels first; this library's reads a frame's
-bands together and in evaluation folds the norms. All take turns.
+bands together and in evaluation folds the norms. "Asked": for the guide loss too, which in evaluation is worked out
+when it is asked for. All take turns.
 """
 
 from __future__ import annotations
@@ -69,11 +70,17 @@ def make_calls(n_frames: int, training: bool) -> dict[str, Call]:
 
         return call
 
-    return {
+    def asked() -> Tensor:
+        output = layer(log_mel)
+        assert output.guide_loss.isfinite()
+        return output.features
+
+    calls = {
         "layer": stepping(lambda: layer(log_mel).features),
         "network": stepping(lambda: layer.importance(log_mel)),
         "plain": stepping(lambda: plain_network(layer.importance, channels_first)),
     }
+    return calls if training else {**calls, "asked": stepping(asked)}
 
 
 def rows_of(training: bool, rounds: int, clock: Callable[[], float]) -> list[list[str]]:
@@ -85,6 +92,7 @@ def rows_of(training: bool, rounds: int, clock: Callable[[], float]) -> list[lis
         over_network, over_plain = ratios(seconds, "layer", "network"), spread(ratios(seconds, "layer", "plain"))
         rows.append([f"{n_frames:,}", *times, spread(over_network), over_plain])
         if not training:
+            rows[-1].append(spread(ratios(seconds, "asked", "network")))
             rows[-1].append("yes" if statistics.median(over_network) <= AT_MOST else "no")
     return rows
 
@@ -94,7 +102,7 @@ def main() -> None:
     print(f"{machine()}; {N_BANDS} bands, batch {BATCH}, reduction {REDUCTION}\n\nEvaluation, forward:\n")
     header = ["frames", "network, plain, ms", "importance network, ms", "layer, ms", "layer / importance network"]
     header += ["layer / network, plain"]
-    print(table([*header, f"at most {AT_MOST}"], rows_of(False, options.rounds, options.clock)))
+    print(table([*header, "asked / network", f"at most {AT_MOST}"], rows_of(False, options.rounds, options.clock)))
     print("\nTraining, forward and backward:\n")
     print(table(header, rows_of(True, options.rounds, options.clock)))
 

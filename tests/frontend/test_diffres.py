@@ -16,7 +16,7 @@ from oracles import resolution as oracle
 from oracles import warp as warp_oracle
 from tenuto import DiffRes, LogCompression, UsageError
 from tenuto.frontend.compression import Compression
-from tenuto.frontend.resolution import ResolutionOutput
+from tenuto.frontend.output import ResolutionOutput
 from tolerances import assert_close
 from trials import unsettled
 

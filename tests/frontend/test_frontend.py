@@ -14,7 +14,8 @@ from oracles import importance as loss_oracle
 from tenuto import AvgPool, ChangeHop, ConvAvgPool, DiffRes, Frontend, LogCompression, MelSpectrogram
 from tenuto.frontend.compression import Compression, LayerNorm
 from tenuto.frontend.importance import frame_energy
-from tenuto.frontend.resolution import FullResolution, Resolution, ResolutionOutput
+from tenuto.frontend.output import ResolutionOutput
+from tenuto.frontend.resolution import FullResolution, Resolution
 from tenuto.frontend.spec_augment import SpecAugment
 from tolerances import assert_close
 from trials import TRIALS, Outcome, Subject, pad, unsettled

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 import torch
@@ -12,10 +13,11 @@ from torch.nn import functional as F
 from tenuto.errors import UsageError
 from tenuto.frontend._warp_forward import Group
 from tenuto.frontend.importance import EMPTY_BELOW, FrameImportance, Normalizer, activeness, guide_loss
-from tenuto.frontend.lengths import IntOrTensor, eager_on_cpu, least_of
+from tenuto.frontend.lengths import IntOrTensor, eager_on_cpu, least_of, length_mask
+from tenuto.frontend.output import MeasuredLater, ResolutionOutput
 from tenuto.frontend.position_encoding import position_encoding
 from tenuto.frontend.rescaling import rescale_logits, rescale_paper
-from tenuto.frontend.resolution import Resolution, ResolutionOutput, mask_kept
+from tenuto.frontend.resolution import Resolution, mask_kept
 from tenuto.frontend.spectrogram import Spectrogram
 from tenuto.frontend.warp import Warp
 
@@ -93,9 +95,14 @@ class DiffRes(Resolution):
         else:
             features, energy = self._features_of_groups(spectrogram, warp, kept, n_group)
         importance = importance.to(features.dtype)
-        empty = spectrogram.below(energy, self.epsilon) if empty is None else empty
-        loss, active = self._measures(spectrogram, importance, share, empty)
-        return ResolutionOutput(mask_kept(features.mT, kept, spectrogram.lengths), kept, importance, loss, active)
+        features = mask_kept(features.mT, kept, spectrogram.lengths)
+        below = spectrogram.below(energy, self.epsilon) if empty is None else lambda: empty
+        lengths = None if spectrogram.lengths is None else spectrogram.lengths.clone()  # callers may change theirs
+        normalizer = self.reduction if self.normalizer == "reduction" else share
+        measure = partial(_measures, importance, below, lengths, normalizer, self.guide_lambda)
+        if _may_wait(features):
+            return MeasuredLater(features, kept, importance, measure)
+        return ResolutionOutput(features, kept, importance, *measure())
 
     def _importance(self, spectrogram: Spectrogram, kept: Tensor) -> Tensor:
         """Eq. 3 and its rescaling, in float64 up to the warp: (batch, frame).
@@ -154,19 +161,6 @@ class DiffRes(Resolution):
         encoding = warp.mean(positions[None])
         return self.mix_encoding(encoding.mT).mT if self.encoding == "learnable" else encoding
 
-    def _measures(
-        self, spectrogram: Spectrogram, importance: Tensor, share: Tensor | float, empty: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Guide loss and activeness, each ()."""
-        active, valid = ~empty, spectrogram.valid
-        if valid is not None:
-            empty, active = empty & valid, active & valid
-        normalizer = self.reduction if self.normalizer == "reduction" else share
-        if isinstance(normalizer, Tensor):
-            normalizer = normalizer.to(importance.dtype)
-        loss = guide_loss(importance, empty, normalizer, self.guide_lambda)
-        return loss, activeness(importance, active, normalizer)
-
     def extra_repr(self) -> str:
         return f"n_bands={self.n_bands}, reduction={self.reduction:g}, n_kept={self.n_kept}"
 
@@ -176,6 +170,32 @@ def _share(kept: Tensor, n_out: int, spectrogram: Spectrogram) -> Tensor | float
     if spectrogram.lengths is None and not torch.compiler.is_compiling():
         return n_out / spectrogram.compressed.shape[-1]
     return (kept.clamp_min(1).to(torch.float64) / spectrogram.lengths_or_full.clamp_min(1))[:, None]
+
+
+def _measures(
+    importance: Tensor,
+    below: Callable[[], Tensor],
+    lengths: Tensor | None,
+    normalizer: Tensor | float,
+    guide_lambda: float,
+) -> tuple[Tensor, Tensor]:
+    """Guide loss and activeness, each (): importance (batch, frame), frames below epsilon, frames of each clip."""
+    empty = below()
+    active = ~empty
+    if lengths is not None:
+        valid = length_mask(lengths, importance.shape[1])
+        empty, active = empty & valid, active & valid
+    if isinstance(normalizer, Tensor):
+        normalizer = normalizer.to(importance.dtype)
+    loss = guide_loss(importance, empty, normalizer, guide_lambda)
+    return loss, activeness(importance, active, normalizer)
+
+
+def _may_wait(features: Tensor) -> bool:
+    """Whether guide loss and activeness may be asked for later: not with gradients, in a graph or in CUDA's."""
+    if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return False
+    return not (features.is_cuda and torch.cuda.is_current_stream_capturing())
 
 
 def _n_group(spectrogram: Tensor) -> int | None:

@@ -9,7 +9,8 @@ from tenuto.frontend.compression import Compression, LogCompression
 from tenuto.frontend.filterbanks import Filterbank
 from tenuto.frontend.importance import frame_energy
 from tenuto.frontend.lengths import IntOrTensor
-from tenuto.frontend.resolution import FullResolution, Resolution, ResolutionOutput
+from tenuto.frontend.output import ResolutionOutput
+from tenuto.frontend.resolution import FullResolution, Resolution
 from tenuto.frontend.spec_augment import SpecAugment
 
 

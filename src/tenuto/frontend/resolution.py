@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -22,24 +21,9 @@ from tenuto.frontend.lengths import (
     length_mask,
     n_kept,
 )
+from tenuto.frontend.output import ResolutionOutput
 from tenuto.frontend.spectrogram import Spectrogram
 from tenuto.frontend.warp import Warp
-
-
-@dataclass(frozen=True)
-class ResolutionOutput:
-    """What a resolution has to say.
-
-    features (batch, channel, band, kept), zero beyond lengths; lengths int64 (batch,), kept frames of each clip;
-    importance (batch, frame), a row sums to its length, 0 beyond the clip, or None where frames are not merged;
-    guide_loss () and activeness (): 0 where nothing is learned.
-    """
-
-    features: Tensor
-    lengths: Tensor
-    importance: Tensor | None
-    guide_loss: Tensor
-    activeness: Tensor
 
 
 class Resolution(nn.Module, ABC):

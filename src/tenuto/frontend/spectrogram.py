@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,8 +64,11 @@ class Spectrogram(ABC):
         """Root-mean-square energy over bands, given what is warped: (batch, frame). No gradient."""
 
     @abstractmethod
-    def below(self, energy: Tensor, epsilon: float) -> Tensor:
-        """Whether `energy` (batch, frame) is less than epsilon, on the scale of the spectrogram that came in: bool."""
+    def below(self, energy: Tensor, epsilon: float) -> Callable[[], Tensor]:
+        """Tells whether `energy` (batch, frame) is less than epsilon, on the scale of the spectrogram: bool.
+
+        May be asked later: what it keeps is no spectrogram.
+        """
 
     @abstractmethod
     def finish(self, warped: Tensor, kept: Tensor, into: Tensor | None = None) -> Tensor:
@@ -102,8 +105,8 @@ class _Energies(Spectrogram):
     def energy(self, to_warp: Tensor) -> Tensor:
         return frame_energy(self.energies.detach())
 
-    def below(self, energy: Tensor, epsilon: float) -> Tensor:
-        return energy < epsilon
+    def below(self, energy: Tensor, epsilon: float) -> Callable[[], Tensor]:
+        return lambda: energy < epsilon
 
     def finish(self, warped: Tensor, kept: Tensor, into: Tensor | None = None) -> Tensor:
         finished = warped if self.compression.along_time else self.compression(warped, kept)
@@ -133,9 +136,14 @@ class _LogMel(Spectrogram):
     def energy(self, to_warp: Tensor) -> Tensor:
         return frame_energy(to_warp.detach())
 
-    def below(self, energy: Tensor, epsilon: float) -> Tensor:
-        relative = torch.exp(math.log(epsilon) - self.peak[:, 0].detach())
-        return energy < relative.clamp_min(torch.finfo(energy.dtype).tiny)  # what underflowed is empty
+    def below(self, energy: Tensor, epsilon: float) -> Callable[[], Tensor]:
+        peak = self.peak.detach()
+
+        def is_below() -> Tensor:
+            relative = torch.exp(math.log(epsilon) - peak[:, 0])
+            return energy < relative.clamp_min(torch.finfo(energy.dtype).tiny)  # what underflowed is empty
+
+        return is_below
 
     def finish(self, warped: Tensor, kept: Tensor, into: Tensor | None = None) -> Tensor:
         if torch.is_grad_enabled() or torch.compiler.is_compiling():

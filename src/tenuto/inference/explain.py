@@ -15,7 +15,7 @@ from tenuto.data.audio import duration_seconds, read
 from tenuto.frontend.compression import LayerNorm, LogCompression
 from tenuto.frontend.importance import frame_energy
 from tenuto.frontend.mel import mel_frequencies
-from tenuto.frontend.resolution import ResolutionOutput
+from tenuto.frontend.output import ResolutionOutput
 from tenuto.inference.explanation import Explanation, check_suffix
 from tenuto.inference.inputs import PathLike
 from tenuto.inference.placement import Placement, place

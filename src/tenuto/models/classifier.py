@@ -16,7 +16,7 @@ from tenuto.models.prototypes import Prototypes
 from tenuto.models.settings import FrontendSettings, ModelSettings
 
 if TYPE_CHECKING:
-    from tenuto.frontend.resolution import ResolutionOutput
+    from tenuto.frontend.output import ResolutionOutput
 
 Activation = Literal["sigmoid", "softmax"]
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from tenuto.frontend.diffres import DiffRes
 from tenuto.frontend.importance import activeness, frame_energy, guide_loss
 from tenuto.frontend.lengths import full_lengths, length_mask
-from tenuto.frontend.resolution import Resolution, ResolutionOutput
+from tenuto.frontend.output import ResolutionOutput
+from tenuto.frontend.resolution import Resolution
 
 
 class OtherNormalizer:

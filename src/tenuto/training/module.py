@@ -9,7 +9,7 @@ from torch import Tensor
 from tenuto.data.batching import Batch, ClipDataset, ClipLoader
 from tenuto.data.episodes import EpisodeBatches
 from tenuto.data.sampling import TrainBatches
-from tenuto.frontend.resolution import ResolutionOutput
+from tenuto.frontend.output import ResolutionOutput
 from tenuto.models.classifier import Classifier
 from tenuto.models.prototypes import Prototypes, episode_loss
 from tenuto.training.episodes import set_prototypes
