@@ -82,9 +82,19 @@ def test_clips_shorter_than_a_window_stay_with_a_warning(tmp_path: Path) -> None
     write(tmp_path / "a" / "click.wav", chirp(0.02))
     table, report = checked(tmp_path)
     assert len(report.good) == len(table.clips)
-    assert report.warnings == ("1 clips are shorter than one window of 0.025 s: kept, padded with zeros",)
+    assert report.warnings == ("1 clip shorter than one window of 0.025 s: kept, padded with zeros",)
     long = check_clips(table.clips, window_seconds=1.0)
-    assert long.warnings == ("5 clips are shorter than one window of 1 s: kept, padded with zeros",)
+    assert long.warnings == ("5 clips shorter than one window of 1 s: kept, padded with zeros",)
+
+
+def test_recordings_that_were_cut_off_stay_with_a_warning(tmp_path: Path) -> None:
+    make_folders(tmp_path, {"a": 2, "b": 2})
+    cut = write(tmp_path / "a" / "cut.wav", chirp(2.0))
+    cut.write_bytes(cut.read_bytes()[: 44 + 2 * 16000])
+    table, report = checked(tmp_path)
+    assert len(report.good) == len(table.clips) == 5
+    first = f"{cut}, 1.00 s of the 2.00 s that its header announces"
+    assert report.warnings == (f"1 clip cut off: kept as they are, first: {first}",)
 
 
 def silence(path: Path) -> Path:

@@ -21,7 +21,8 @@ ASKED = repr((30.0, 30.0, False))  # window, hop, padding: what `predict` asks o
 
 def _marked(file: Path) -> FilePredictions:
     """An answer no model gives, to be known again."""
-    return FilePredictions(str(file), np.array([0.0]), np.array([9.0]), np.full((1, len(LABELS)), 0.125, np.float32))
+    scores = np.full((1, len(LABELS)), 0.125, np.float32)
+    return FilePredictions(str(file), np.array([0.0]), np.array([9.0]), scores, 9.0)
 
 
 def keep(journal: Journal, file: Path) -> None:

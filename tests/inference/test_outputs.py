@@ -24,7 +24,7 @@ def predictions(tmp_path: Path) -> Predictions:
     files = [tmp_path / "night" / "owl, far.wav", tmp_path / "night" / "deep" / "b.wav"]
     return Predictions(
         labels=("owl", "sea waves", "rain"),
-        files=[FilePredictions(str(file), starts, ends, SCORES) for file in files],
+        files=[FilePredictions(str(file), starts, ends, SCORES, 4.3) for file in files],
         left_out=[LeftOut("bad.wav", "no samples in it")],
         window_seconds=2.5,
         hop_seconds=2.5,
@@ -90,8 +90,8 @@ def test_raven_counts_time_through_the_files(predictions: Predictions, tmp_path:
     with save_raven(predictions, tmp_path / "raven.txt").open(newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     assert [row["Selection"] for row in rows] == ["1", "2", "3", "4"]
-    assert [row["Begin Time (s)"] for row in rows] == ["0", "2.5", "4.25", "6.75"]
-    assert [row["End Time (s)"] for row in rows] == ["2.5", "4.25", "6.75", "8.5"]
+    assert [row["Begin Time (s)"] for row in rows] == ["0", "2.5", "4.3", "6.8"]  # files of 4.3 s
+    assert [row["End Time (s)"] for row in rows] == ["2.5", "4.25", "6.8", "8.55"]
     assert [row["File Offset (s)"] for row in rows] == ["0", "2.5", "0", "2.5"]
     assert {(row["Low Freq (Hz)"], row["High Freq (Hz)"]) for row in rows} == {("50", "8000")}
     assert [row["Label"] for row in rows] == ["owl", "rain"] * 2

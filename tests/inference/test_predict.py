@@ -48,6 +48,7 @@ def test_windows_cover_a_file(
     (found,) = predict(model, path, window_seconds=window, hop_seconds=hop).files
     np.testing.assert_allclose(np.stack([found.starts, found.ends], axis=1), np.array(spans, dtype=float))
     assert found.scores.shape == (len(spans), len(LABELS))
+    assert found.seconds == pytest.approx(seconds)
 
 
 def test_a_window_is_answered_as_its_samples_are(real_data: Path, model: Classifier) -> None:
@@ -152,6 +153,16 @@ def test_what_was_heard_before_a_fault_is_kept_and_said(model: Classifier, tmp_p
     assert found.left_out[0].reason.endswith("the 6 windows before it are answered")
     (left_out,) = predict(model, tmp_path / "a.wav", window_seconds=30).left_out
     assert left_out.reason.endswith("the window before it is answered")
+
+
+@pytest.mark.parametrize("seconds", [0.8, 3.4])
+def test_a_recording_that_was_cut_off_is_answered_and_named(model: Classifier, write: Write, seconds: float) -> None:
+    path = write("a.wav", 4.0)
+    path.write_bytes(path.read_bytes()[: -4 * round((4 - seconds) * RATE_HZ)])  # float samples
+    found = predict(model, path, window_seconds=2)
+    assert found.files[0].ends[-1] == pytest.approx(seconds)
+    (left_out,) = found.left_out
+    assert left_out.reason.startswith(f"cut off (its header announces 4.00 s, {seconds:.2f} s are there); the ")
 
 
 def test_memory_does_not_grow_with_the_recording(model: Classifier, tmp_path: Path) -> None:

@@ -20,25 +20,9 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from tenuto.data.formats import announced_seconds, fault
 from tenuto.errors import UsageError, WorkError
 
-_READ = "wav wave flac ogg oga opus mp3 aif aiff aifc au snd caf w64 rf64"
-_UNREAD = "m4a mp4 aac wma webm mka mkv amr ape wv ac3 3gp"
-AUDIO_SUFFIXES = frozenset(f".{ending}" for ending in _READ.split(" "))
-"""File names that end like this are taken for audio that is read here; the content decides in the end."""
-UNREAD_SUFFIXES = frozenset(f".{ending}" for ending in _UNREAD.split(" "))
-"""Audio that is not read here: listed as left out, with the format's name, rather than passed over."""
-
-_KNOWN = b"RIFF RIFX RF64 riff fLaC OggS FORM caff .snd dns. NIST ID3"
-_MAGIC = tuple(_KNOWN.split(b" "))
-_UNREAD_MAGIC = {
-    b"\x30\x26\xb2\x75": "WMA (ASF)",
-    b"\x1aE\xdf\xa3": "WebM (Matroska)",
-    b"#!AM": "AMR",
-    b"MAC ": "Monkey's Audio",
-    b"wvpk": "WavPack",
-}
-_WAY_OUT = "convert it to wav, flac, ogg, opus or mp3"
 _BLOCK = 1 << 18  # samples read at a time: 6 s at 44.1 kHz
 # libsndfile is off by some hundred samples in the last page of Ogg Vorbis, and Opus takes a moment to settle: Ogg is
 # entered a second early and before its last page, which holds at most 255 packets of (as encoders make them) 2048.
@@ -68,6 +52,8 @@ class AudioFacts:
     format: str
     peak: float | None = None
     """Largest absolute sample of the mono mix, if the file was decoded."""
+    announced_seconds: float | None = None
+    """Length that the header announces, if the file was decoded and is cut off."""
 
     @property
     def seconds(self) -> float:
@@ -137,7 +123,8 @@ def scan(path: str | os.PathLike[str]) -> AudioFacts:
             peak = max(peak, float(np.abs(block).max()))
         if n_samples < 1:
             raise AudioError(path, "no samples in it")
-        return AudioFacts(n_samples, sound.samplerate, sound.channels, sound.format, peak)
+        announced = announced_seconds(sound.extra_info, n_samples / sound.samplerate)
+        return AudioFacts(n_samples, sound.samplerate, sound.channels, sound.format, peak, announced)
 
 
 def duration_seconds(path: str | os.PathLike[str]) -> float:
@@ -158,7 +145,8 @@ def blocks(
     The last window is what is left, unless the one before already reached the end. The file is decoded once.
 
     Raises:
-        AudioError: as `read`, when the window that shows it is reached.
+        AudioError: as `read`, when the window that shows it is reached; and behind the last one where the header
+            announces more than the file holds.
         UsageError: a window or hop that is not positive.
     """
     hop_seconds = window_seconds if hop_seconds is None else hop_seconds
@@ -175,6 +163,17 @@ def blocks(
             held, start = held[n_hop:], start + n_hop
     if len(held) and start + len(held) > end_of_last:
         yield start / sample_rate, held[:n_window].copy()
+    _check_whole(path)
+
+
+def _check_whole(path: str | os.PathLike[str]) -> None:
+    with _open(path) as sound:
+        if _announced_only(sound):
+            return
+        there = sound.frames / sound.samplerate
+        announced = announced_seconds(sound.extra_info, there)
+    if announced is not None:
+        raise AudioError(path, f"cut off (its header announces {announced:.2f} s, {there:.2f} s are there)")
 
 
 def _stream(path: str | os.PathLike[str], sample_rate: int) -> Iterator[NDArray[np.float32]]:
@@ -205,7 +204,8 @@ class _Forward(soundfile.SoundFile):  # type: ignore[misc]
 def _open(path: str | os.PathLike[str]) -> Iterator[_Forward]:
     """Opens for reading; everything that goes wrong inside becomes an AudioError."""
     try:
-        _recognise(path)
+        if (reason := fault(path)) is not None:
+            raise AudioError(path, reason)
         with _Forward(os.fspath(path)) as sound:
             yield sound
     except soundfile.LibsndfileError as error:
@@ -217,26 +217,6 @@ def _open(path: str | os.PathLike[str]) -> Iterator[_Forward]:
         raise AudioError(path, "a folder, not a file") from None
     except OSError as error:
         raise AudioError(path, f"cannot be opened ({error.strerror or error})") from None
-
-
-def _recognise(path: str | os.PathLike[str]) -> None:
-    """Refuses what is not audio by its first bytes (never by its name), before a decoder guesses."""
-    with open(path, "rb") as file:
-        head = file.read(4096)
-    if not head:
-        raise AudioError(path, "empty (0 bytes)")
-    for magic, name in _UNREAD_MAGIC.items():
-        if head.startswith(magic):
-            raise AudioError(path, f"{name} is not read here: {_WAY_OUT}")
-    if head[4:8] == b"ftyp":
-        raise AudioError(path, f"MP4 (m4a, AAC) is not read here: {_WAY_OUT}")
-    frame = head.lstrip(b"\0")[:3]
-    synced = len(frame) == 3 and frame[0] == 0xFF and frame[1] & 0xE0 == 0xE0
-    if synced and frame[1] & 0xF6 == 0xF0:
-        raise AudioError(path, f"AAC is not read here: {_WAY_OUT}")
-    is_mpeg = synced and frame[1] & 0x06 and frame[2] & 0xF0 != 0xF0 and frame[2] & 0x0C != 0x0C
-    if not (is_mpeg or head.startswith(_MAGIC)):
-        raise AudioError(path, f"not audio (begins with {head[:8]!r})")
 
 
 def _blocks(

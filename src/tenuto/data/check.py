@@ -3,7 +3,8 @@
 Left out: files that are missing, empty, without samples, no audio, corrupt, that hold NaN or infinity, and silent ones.
 Silence cannot be told from a failed recording, so a silent clip only stays where it is what its class is: where every
 readable clip of one class (and of one only, for two could not be told apart) is silent.
-Kept, with a warning: clips shorter than one analysis window (padded with zeros), and identical files.
+Kept, with a warning: clips shorter than one analysis window (padded with zeros), recordings that end before their
+header says, and identical files.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from tenuto.data import audio
 from tenuto.data.clips import Clip, ClipTable
 from tenuto.data.splits import LeftOut
 from tenuto.errors import WorkError
+from tenuto.report.words import counted
 
 SILENT_PEAK = 1e-6
 """A clip whose largest sample is below this is silent: -120 dB of full scale, a thirtieth of a 16-bit step."""
@@ -103,6 +105,7 @@ def check_clips(
     identical = _identical([clip.path for clip in good], n_threads)
     warnings = [f"every clip of {label!r} is silent: kept as a class of silence" for label in classes_of_silence]
     warnings += _short([facts[clip.path].seconds for clip in good], window_seconds)
+    warnings += _told_cut([(clip.path, facts[clip.path]) for clip in good])
     warnings += _told_identical(good, identical)
     left_out = tuple(LeftOut(path, reason) for path, reason in reasons.items())
     return Report(good, left_out, facts, identical, tuple(warnings))
@@ -176,8 +179,18 @@ def _groups(paths: Sequence[Path], keys: Sequence[int | str]) -> tuple[tuple[Pat
 
 def _short(seconds: Sequence[float], window_seconds: float) -> list[str]:
     n_short = sum(length < window_seconds for length in seconds)
-    told = f"{n_short} clips are shorter than one window of {window_seconds:g} s: kept, padded with zeros"
+    told = f"{counted(n_short, 'clip')} shorter than one window of {window_seconds:g} s: kept, padded with zeros"
     return [told] if n_short else []
+
+
+def _told_cut(clips: Sequence[tuple[Path, audio.AudioFacts]]) -> list[str]:
+    """A line on files that were cut off: how many, and the first."""
+    cut = [(path, f.seconds, f.announced_seconds) for path, f in clips if f.announced_seconds is not None]
+    if not cut:
+        return []
+    path, seconds, announced = cut[0]
+    first = f"{path}, {seconds:.2f} s of the {announced:.2f} s that its header announces"
+    return [f"{counted(len(cut), 'clip')} cut off: kept as they are, first: {first}"]
 
 
 def _told_identical(clips: Sequence[Clip], identical: Sequence[Sequence[Path]]) -> list[str]:
@@ -190,6 +203,6 @@ def _told_identical(clips: Sequence[Clip], identical: Sequence[Sequence[Path]]) 
     n_parts = sum(len({(clip.fold, clip.split) for clip in group}) > 1 for group in groups)
     first = " = ".join(str(clip.path) for clip in groups[0][:2])
     return [
-        f"{len(groups)} groups of identical files ({n_labels} of different labels, "
+        f"{counted(len(groups), 'group')} of identical files ({n_labels} of different labels, "
         f"{n_parts} in different folds or parts), first: {first}"
     ]

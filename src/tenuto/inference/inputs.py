@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tenuto.data.audio import AUDIO_SUFFIXES, UNREAD_SUFFIXES
+from tenuto.data.formats import AUDIO_SUFFIXES, UNREAD_SUFFIXES
 from tenuto.errors import UsageError
 
 PathLike = str | os.PathLike[str]

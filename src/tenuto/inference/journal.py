@@ -44,7 +44,8 @@ class Journal:
             place = self._places[str(file)] = self._place(file)
             packed = io.BytesIO(place.read_bytes())
             with np.load(packed, allow_pickle=False) as known:
-                return FilePredictions(str(file), known["starts"], known["ends"], known["scores"])
+                arrays = known["starts"], known["ends"], known["scores"]
+                return FilePredictions(str(file), *arrays, float(known["seconds"]))
         except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
             return None  # not there, or unreadable: it is answered afresh
 
@@ -54,7 +55,7 @@ class Journal:
         if place is None:
             return
         packed = io.BytesIO()
-        np.savez(packed, starts=answer.starts, ends=answer.ends, scores=answer.scores)
+        np.savez(packed, starts=answer.starts, ends=answer.ends, scores=answer.scores, seconds=answer.seconds)
         with atomic_write(place) as beside:
             beside.write_bytes(packed.getvalue())
 

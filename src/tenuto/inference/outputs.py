@@ -109,7 +109,7 @@ def save_raven(
     predictions: Predictions, path: str | os.PathLike[str], top_k: int | None = 1, threshold: float | None = None
 ) -> Path:
     """One Raven selection table: begin and end count through the files in their order, the offset within each."""
-    lengths = (float(file.ends.max()) for file in predictions.files)
+    lengths = (file.seconds for file in predictions.files)
     begins = dict(zip((file.file for file in predictions.files), _running_total(lengths), strict=False))
     band = (f"{predictions.f_min_hz:g}", f"{predictions.f_max_hz:g}")
     with atomic_write(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:

@@ -124,7 +124,8 @@ class _File:
 
     path: Path
     n_read: int = 0
-    end: float = 0.0  # of what is read, in seconds
+    end: float = 0.0  # of the windows, in seconds
+    seconds: float = 0.0  # of what is read
     whole: bool = False
     fault: str | None = None
     answers: list[tuple[float, float, NDArray[np.float32]]] = field(default_factory=list)
@@ -142,7 +143,7 @@ class _File:
         if not good:
             return None
         starts, ends, scores = zip(*good, strict=True)
-        return FilePredictions(str(self.path), np.array(starts), np.array(ends), np.stack(scores))
+        return FilePredictions(str(self.path), np.array(starts), np.array(ends), np.stack(scores), self.seconds)
 
 
 @dataclass
@@ -198,7 +199,7 @@ class _Night:
             self._finish(file)
 
     def _take(self, file: _File, start: float, samples: NDArray[np.float32]) -> None:
-        end = start + len(samples) / self.model.sample_rate
+        end = file.seconds = start + len(samples) / self.model.sample_rate
         if file.n_read and end - file.end < NEGLIGIBLE_SHARE * self.window:
             return
         file.n_read, file.end = file.n_read + 1, end

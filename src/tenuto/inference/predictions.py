@@ -31,12 +31,16 @@ class LeftOut(NamedTuple):
 
 @dataclass(frozen=True)
 class FilePredictions:
-    """One file: starts, ends (window,) in seconds, float64; scores (window, class), float32, probabilities."""
+    """One file: starts, ends (window,) in seconds, float64; scores (window, class), float32, probabilities.
+
+    seconds: what was read of it, of which a rest too short for a window of its own may stand behind the last.
+    """
 
     file: str
     starts: NDArray[np.float64]
     ends: NDArray[np.float64]
     scores: NDArray[np.float32]
+    seconds: float
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def _draw_small(figure: Figure, cell: Any, picture: ClipPicture) -> list[Axes]:
     axes: list[Axes] = [figure.add_subplot(parts[i, 0]) for i in range(n_panels)]
     draw_spectrogram(axes[0], picture)
     frequency_axis(axes[0], picture.band_hz, picture.spectrogram.shape[0], least_share=0.19)
-    axes[0].set_title(shorten(picture.title, 50), loc="left", pad=3, fontsize=8)
+    axes[0].set_title(shorten(picture.title, 56), loc="left", pad=3, fontsize=8)
     if picture.importance is None:
         which = "its one frame" if picture.n_frames == 1 else f"all {picture.n_frames} frames"
         axes[0].set_xlabel(f"time (s), {which}", labelpad=2)

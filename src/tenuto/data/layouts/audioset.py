@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tenuto.data.audio import AUDIO_SUFFIXES, UNREAD_SUFFIXES
 from tenuto.data.clips import Clip, ClipTable
+from tenuto.data.formats import AUDIO_SUFFIXES, UNREAD_SUFFIXES
 from tenuto.data.layouts.base import Layout, ignored, lines_of, set_name
 from tenuto.data.tables import read_rows
 from tenuto.errors import UsageError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tenuto.data.audio import AUDIO_SUFFIXES, UNREAD_SUFFIXES
 from tenuto.data.clips import Clip, ClipTable, make_table
+from tenuto.data.formats import AUDIO_SUFFIXES, UNREAD_SUFFIXES
 from tenuto.data.layouts.base import WANTED, Layout, ignored, set_name
 from tenuto.data.tables import part_of, read_clip_csv
 from tenuto.errors import UsageError

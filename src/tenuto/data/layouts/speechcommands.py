@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tenuto.data.audio import AUDIO_SUFFIXES
 from tenuto.data.clips import Clip, ClipTable, make_table
+from tenuto.data.formats import AUDIO_SUFFIXES
 from tenuto.data.layouts.base import Layout, ignored, lines_of, missing, set_name
 from tenuto.errors import UsageError
 
