@@ -15,7 +15,8 @@ from tenuto.cli import main
 from tenuto.errors import UsageError, WorkError
 from tenuto.inference import export as exporting
 from tenuto.inference.export import facts_of
-from tenuto.inference.predict import opened, predict
+from tenuto.inference.predict import predict
+from tenuto.inference.scoring import opened
 from tenuto.inference.trials import batch, of_files
 from tenuto.models.checkpoint import load
 

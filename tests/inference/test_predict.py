@@ -15,7 +15,8 @@ import tenuto
 from inference.material import LABELS, RATE_HZ, make_model, sound
 from tenuto.data.audio import read
 from tenuto.errors import UsageError
-from tenuto.inference.predict import LONGEST_CLIP_SECONDS, predict, score_clips
+from tenuto.inference.predict import LONGEST_CLIP_SECONDS, predict
+from tenuto.inference.scoring import score_clips
 from tenuto.models.checkpoint import save
 from tenuto.models.classifier import Classifier
 

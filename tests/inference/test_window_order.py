@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from inference.material import RATE_HZ, sound
-from tenuto.inference.predict import predict, score_clips
+from tenuto.inference.predict import predict
+from tenuto.inference.scoring import score_clips
 from tenuto.models.classifier import Classifier
 
 Write = Callable[..., Path]

@@ -11,23 +11,20 @@ window 4                               [----------:000]  the last: what is left
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.utils.rnn import pad_sequence
 
 from tenuto.data.audio import AudioError, blocks
 from tenuto.errors import UsageError
 from tenuto.inference.inputs import PathLike, find_files
 from tenuto.inference.journal import Journal, fingerprint
-from tenuto.inference.onnx_classifier import OnnxClassifier
 from tenuto.inference.predictions import FilePredictions, LeftOut, Predictions
-from tenuto.models.checkpoint import load
+from tenuto.inference.scoring import Scorer, evaluating, hearing, opened, score_clips
 from tenuto.models.classifier import Classifier
 from tenuto.report.words import counted
 
@@ -35,7 +32,6 @@ NEGLIGIBLE_SHARE = 0.01  # of a window: a rest shorter than this is rounding of 
 LONGEST_CLIP_SECONDS = 30.0  # of models of any length: a longer file is cut into windows of this
 _HELD_BATCHES = 8  # windows wait for others of their length, in all no more than so many batches
 
-Scorer = Classifier | OnnxClassifier
 Progress = Callable[[int, int, str], None]  # files done, files in all, the file just done
 
 
@@ -80,7 +76,7 @@ def predict(
     kept = Journal(journal, fingerprint(classifier, repr((window, hop, pads)))) if journal is not None else None
     night = _Night(classifier, window, hop, pads, batch_size, kept, progress, len(files))
     answers = night.work(files)
-    low_hz, high_hz = _hearing(classifier)
+    low_hz, high_hz = hearing(classifier)
     return Predictions(
         labels=classifier.labels,
         files=answers,
@@ -91,12 +87,6 @@ def predict(
         f_min_hz=low_hz,
         f_max_hz=high_hz,
     )
-
-
-def opened(path: PathLike, device: str = "cpu") -> Scorer:
-    """The classifier of a run or model folder, or an exported .onnx; raises what `load` and OnnxClassifier do."""
-    is_onnx = Path(path).suffix.lower() == ".onnx"
-    return OnnxClassifier(path, device) if is_onnx else load(path, device=device)
 
 
 def windows_of(
@@ -173,7 +163,7 @@ class _Night:
 
     def work(self, files: Sequence[Path]) -> list[FilePredictions]:
         """Answers in the files' order; those that gave none are in `left_out`, in that order too."""
-        with _evaluating(self.model):
+        with evaluating(self.model):
             for path in files:
                 self._read(path)
             while self._waiting:
@@ -241,41 +231,3 @@ class _Night:
 
 def _answered(n_windows: int) -> str:
     return "the window before it is answered" if n_windows == 1 else f"the {n_windows} windows before it are answered"
-
-
-@torch.inference_mode()
-def score_clips(model: Scorer, waveforms: Sequence[torch.Tensor]) -> NDArray[np.float32]:
-    """Clips, each (samples,), of one kept length -> probabilities (clip, class), on the device the model is on."""
-    if isinstance(model, OnnxClassifier):
-        return model.score([waveform.numpy() for waveform in waveforms])
-    device = next(model.parameters()).device
-    lengths = torch.tensor([len(waveform) for waveform in waveforms], device=device)
-    padded = pad_sequence(list(waveforms), batch_first=True).to(device)
-    output = model(padded, lengths)
-    scores: NDArray[np.float32] = model.probabilities(output.logits).float().cpu().numpy()
-    return scores
-
-
-@contextmanager
-def _evaluating(model: Scorer) -> Iterator[None]:
-    """A classifier in evaluation mode, and afterwards in the one it came in."""
-    if isinstance(model, OnnxClassifier):
-        yield
-        return
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)
-
-
-def _hearing(model: Scorer) -> tuple[float, float]:
-    """The band of frequencies that the model was built for, in Hz."""
-    if isinstance(model, OnnxClassifier):
-        return model.f_min_hz, model.f_max_hz
-    nyquist_hz = model.sample_rate / 2
-    if model.settings is None:
-        return 0.0, nyquist_hz
-    frontend = model.settings[0]
-    return frontend.f_min, nyquist_hz if frontend.f_max is None else frontend.f_max
