@@ -11,6 +11,7 @@ from tenuto.frontend._exportable import exportable
 from tenuto.frontend._pcen_export import recur
 from tenuto.frontend.filterbanks import Filterbank
 from tenuto.frontend.pcen import smooth
+from tenuto.frontend.position_encoding import _by_addition, _sinusoids
 from tolerances import assert_close
 
 SIZES = ((1, 1), (7, 7), (100, 25), (1000, 990), (5000, 50))
@@ -55,7 +56,11 @@ def test_boundaries_hold_at_a_hundred_thousand_frames() -> None:
     "filterbank",
     [
         MelSpectrogram(n_mels=40),
-        MelSpectrogram(hop_length=700, n_mels=40, f_min=50.0),
+        MelSpectrogram(hop_length=700, n_mels=40, f_min=50.0),  # with samples between windows
+        MelSpectrogram(hop_length=16, n_mels=40),
+        MelSpectrogram(win_length=401, n_mels=40),  # of no middle sample
+        MelSpectrogram(win_length=512, n_mels=40),
+        MelSpectrogram(n_fft=64, win_length=2, hop_length=5, n_mels=6),  # of one sample
         Leaf(method="direct"),
         SincNet(),
         TimeDomainFilterbank(),
@@ -67,6 +72,12 @@ def test_exportable_filterbanks_say_the_same(filterbank: Filterbank) -> None:
         wanted = filterbank(waveforms, lengths)
         found = exportable(filterbank)(waveforms, lengths)
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=3e-6 * float(wanted.max()))
+
+
+@pytest.mark.parametrize("n_frames", [1, 32, 33, 1000])
+def test_sinusoids_by_addition_are_sinusoids(n_frames: int) -> None:
+    device = torch.device("cpu")
+    assert_close(_by_addition(6, n_frames, device), _sinusoids(6, n_frames, device), "float32")
 
 
 @pytest.mark.parametrize("n_frames", [1, 31, 32, 33, 1000, 40_000])

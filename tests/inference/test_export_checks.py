@@ -60,6 +60,19 @@ def test_every_stage_is_exported(tmp_path: Path, filterbank: Any, compression: A
     )
     model = build_classifier(settings, ModelSettings(), LABELS)
     assert exporting.export(model, tmp_path / "model.onnx").largest_difference <= TOLERANCE
+    assert not _adding_rows(tmp_path / "model.onnx")
+
+
+def test_no_rows_are_added_on_several_threads_at_once(exported: tuple[Path, Path]) -> None:
+    assert not _adding_rows(exported[1])
+
+
+def _adding_rows(path: Path) -> list[str]:
+    """Nodes whose sums onnxruntime makes on several threads, without waiting: what meets in one row may be lost."""
+    onnx = pytest.importorskip("onnx")
+    nodes = [node for node in onnx.load(path).graph.node if node.op_type == "ScatterND"]
+    reductions = {node.name: [each.s for each in node.attribute if each.name == "reduction"] for node in nodes}
+    return [name for name, values in reductions.items() if values and values != [b"none"]]
 
 
 def test_a_file_that_says_something_else_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

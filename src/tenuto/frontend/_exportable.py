@@ -38,33 +38,46 @@ def exportable(filterbank: Filterbank) -> Filterbank:
 class FourierBasis(Filterbank):
     """MelSpectrogram by its definition: waveforms (batch, samples) -> energies (batch, band, frame).
 
-    The windowed sines and cosines of the Fourier transform are the filters of a convolution; of its bins only those
-    that some band hears.
+    Frames times the windowed cosines and sines of the Fourier transform, of those bins that some band hears. Windows
+    are even about their middle, and so are cosines; sines are odd: what lies before the middle is added to what lies
+    behind it, or taken from it, which leaves half the products.
     """
 
-    basis: Tensor
+    cosines: Tensor
+    sines: Tensor
     filters: Tensor
 
     def __init__(self, mel: MelSpectrogram) -> None:
         super().__init__(mel.sample_rate, mel.hop_length, mel.n_bands)
         inside = torch.nonzero(mel.window)[:, 0]
         first, last = int(inside[0]), int(inside[-1])
-        sample = torch.arange(first, last + 1, dtype=torch.float64)
-        bins = torch.nonzero(mel.filters.amax(1))  # (bin, 1)
-        phase = (2 * math.pi / mel.n_fft) * (bins * sample)
-        basis = torch.cat([phase.cos(), phase.sin()]) * mel.window[first : last + 1]
+        self.n_window, self.n_half = last - first + 1, (last - first + 1) // 2  # samples; before their middle
         self.n_before = mel.n_fft // 2 - first  # samples of a window before the middle of its frame
-        self.register_buffer("basis", basis[:, None].float())  # (2 bins, 1, sample)
-        self.register_buffer("filters", mel.filters[bins[:, 0]].T.contiguous()[..., None])  # (band, bin, 1)
+        behind = torch.arange(
+            first + self.n_half, last + 1, dtype=torch.float64
+        )  # the middle itself, where there is one
+        bins = torch.nonzero(mel.filters.amax(1))[:, 0]
+        phase = (2 * math.pi / mel.n_fft) * ((behind - (first + last) / 2)[:, None] * bins)
+        window = mel.window[first + self.n_half : last + 1, None]
+        self.register_buffer("cosines", (phase.cos() * window).float())  # (sample, bin)
+        self.register_buffer("sines", (phase.sin() * window).float()[self.n_window % 2 :])  # of the middle it is 0
+        self.register_buffer("filters", mel.filters[bins].contiguous())  # (bin, band)
 
     def energies(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Waveforms (batch, samples) -> energies (batch, band, frame)."""
-        n_samples, n_window = waveforms.shape[1], self.basis.shape[-1]
-        n_padded = (self.n_frames(n_samples) - 1) * self.hop_length + n_window
-        padded = F.pad(waveforms, (self.n_before, n_padded - self.n_before - n_samples))
-        parts = F.conv1d(padded[:, None], self.basis, stride=self.hop_length).square()
-        cosines, sines = parts.chunk(2, 1)
-        return F.conv1d(cosines + sines, self.filters)
+        frames = self._frames(waveforms)
+        before, middle = frames[..., : self.n_half].flip(-1), frames[..., self.n_half : self.n_window - self.n_half]
+        behind = frames[..., self.n_window - self.n_half :]
+        even = torch.cat([middle, behind + before], -1) @ self.cosines
+        odd = (behind - before) @ self.sines
+        return ((even * even + odd * odd) @ self.filters).mT
+
+    def _frames(self, waveforms: Tensor) -> Tensor:
+        """Waveforms (batch, samples) -> (batch, frame, n_window): hops side by side."""
+        n_frames, n_hops = self.n_frames(waveforms.shape[1]), -(-self.n_window // self.hop_length)
+        n_behind = (n_frames + n_hops - 1) * self.hop_length - self.n_before - waveforms.shape[1]
+        hops = F.pad(waveforms, (self.n_before, n_behind)).view(waveforms.shape[0], -1, self.hop_length)
+        return torch.cat([hops[:, i : i + n_frames] for i in range(n_hops)], -1)[..., : self.n_window]
 
 
 class DirectFilterbank(Filterbank):

@@ -6,6 +6,9 @@ other importances; what a longer frame has beyond its first output counts wholly
 
     frames     |--- 0 ---|- 1 -|------ 2 ------|--- 3 ---|
     outputs    |------ 0 ------|------ 1 -----|---- 2 ---|        frame 2: most into 1, the rest into 2
+
+Numbers are scattered one by one (ScatterElements). Whole rows (index_put, ScatterND) would be quicker, but onnxruntime
+adds them on several threads at once, and what is added to the same row at the same time is lost.
 """
 
 from __future__ import annotations
