@@ -14,7 +14,7 @@ from tenuto.errors import UsageError
 from tenuto.frontend._warp_forward import Group
 from tenuto.frontend.importance import EMPTY_BELOW, FrameImportance, Normalizer, activeness, guide_loss
 from tenuto.frontend.lengths import IntOrTensor, eager_on_cpu, least_of, length_mask
-from tenuto.frontend.output import MeasuredLater, ResolutionOutput
+from tenuto.frontend.output import ResolutionOutput
 from tenuto.frontend.position_encoding import position_encoding
 from tenuto.frontend.rescaling import rescale_logits, rescale_paper
 from tenuto.frontend.resolution import Resolution, mask_kept
@@ -101,7 +101,7 @@ class DiffRes(Resolution):
         normalizer = self.reduction if self.normalizer == "reduction" else share
         measure = partial(_measures, importance, below, lengths, normalizer, self.guide_lambda)
         if _may_wait(features):
-            return MeasuredLater(features, kept, importance, measure)
+            return ResolutionOutput.measured_later(features, kept, importance, measure)
         return ResolutionOutput(features, kept, importance, *measure())
 
     def _importance(self, spectrogram: Spectrogram, kept: Tensor) -> Tensor:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
 Measure = Callable[[], tuple[Tensor, Tensor]]  # -> guide loss (), activeness ()
+_MEASURED = ("guide_loss", "activeness")
 
 
 @dataclass(frozen=True)
@@ -25,23 +26,26 @@ class ResolutionOutput:
     guide_loss: Tensor
     activeness: Tensor
 
+    @classmethod
+    def measured_later(
+        cls, features: Tensor, lengths: Tensor, importance: Tensor, measure: Measure
+    ) -> ResolutionOutput:
+        """Guide loss and activeness are worked out when one is first asked for, which who predicts never does.
 
-class MeasuredLater(ResolutionOutput):
-    """Guide loss and activeness are worked out when one of them is first asked for, which who predicts never does.
-
-    `measure` tells both, of tensors that are its own: it keeps no spectrogram alive. Copies and pickles have numbers.
-    """
-
-    def __init__(self, features: Tensor, lengths: Tensor, importance: Tensor, measure: Measure) -> None:
-        vars(self).update(features=features, lengths=lengths, importance=importance, _measure=measure)
+        `measure` tells both, of tensors that are its own: it keeps no spectrogram alive. Copies have numbers.
+        """
+        output = cls.__new__(cls)
+        vars(output).update(features=features, lengths=lengths, importance=importance, _measure=measure)
+        return output
 
     def __getattr__(self, name: str) -> Tensor:
-        if name not in ("guide_loss", "activeness"):
+        measure: Measure | None = vars(self).get("_measure")
+        if name not in _MEASURED or measure is None:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
         with torch.no_grad(), torch.autocast(self.features.device.type, enabled=False):
-            measured: tuple[Tensor, Tensor] = vars(self)["_measure"]()
-        vars(self).update(zip(("guide_loss", "activeness"), measured, strict=True))
-        return measured[name == "activeness"]
+            measured = measure()
+        vars(self).update(zip(_MEASURED, measured, strict=True))
+        return measured[_MEASURED.index(name)]
 
     def __reduce__(self) -> tuple[type[ResolutionOutput], tuple[Any, ...]]:
-        return ResolutionOutput, (self.features, self.lengths, self.importance, self.guide_loss, self.activeness)
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))
