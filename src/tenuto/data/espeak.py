@@ -1,8 +1,9 @@
 """Speech from text: a ctypes binding to the espeak-ng library that the package espeakng-loader carries.
 
 espeak-ng 1.52 keeps its glottal phase, flutter and noise between utterances, so that what it says depends on
-what it said before. `say` therefore loads the library anew for each utterance and unloads it after (3 ms):
-the same call always gives the same samples, in any order and any process.
+what it said before. `say` therefore loads the library anew for each utterance and unloads it after (3 ms), and
+starts the numbers by lot anew, its own and those of the C library, which are the breath of some voices: the same
+call always gives the same samples, in any order and any process.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ def _open(library: str, data: str) -> ctypes.CDLL:
     if espeak.espeak_Initialize(_OUTPUT_SYNCHRONOUS, 0, os.fsencode(data), _DO_NOT_EXIT) != ESPEAK_RATE:
         raise WorkError(f"espeak-ng does not start with its data in {data}: reinstall espeakng-loader")
     espeak.espeak_ng_SetRandSeed(ctypes.c_long(1))  # else it is the time of day
+    ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None).srand(1)  # else what the process has drawn so far
     return espeak
 
 
