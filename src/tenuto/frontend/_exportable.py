@@ -53,12 +53,11 @@ class FourierBasis(Filterbank):
         first, last = int(inside[0]), int(inside[-1])
         self.n_window, self.n_half = last - first + 1, (last - first + 1) // 2  # samples; before their middle
         self.n_before = mel.n_fft // 2 - first  # samples of a window before the middle of its frame
-        behind = torch.arange(
-            first + self.n_half, last + 1, dtype=torch.float64
-        )  # the middle itself, where there is one
+        # From the middle on, which is a sample where there are an odd number of them.
+        sample = torch.arange(first + self.n_half, last + 1)
         bins = torch.nonzero(mel.filters.amax(1))[:, 0]
-        phase = (2 * math.pi / mel.n_fft) * ((behind - (first + last) / 2)[:, None] * bins)
-        window = mel.window[first + self.n_half : last + 1, None]
+        phase = (2 * math.pi / mel.n_fft) * (((2 * sample - first - last).double() / 2)[:, None] * bins)
+        window = mel.window[sample, None]
         self.register_buffer("cosines", (phase.cos() * window).float())  # (sample, bin)
         self.register_buffer("sines", (phase.sin() * window).float()[self.n_window % 2 :])  # of the middle it is 0
         self.register_buffer("filters", mel.filters[bins].contiguous())  # (bin, band)
