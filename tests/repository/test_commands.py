@@ -55,7 +55,7 @@ def _calls(page: str) -> list[list[str]]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_calls_of_the_pages_are_understood(page: Path) -> None:
     for call in _calls(page.read_text()):
-        parse(call)
+        assert parse(call).verb is VERBS[call[0]]  # or parse has refused it
 
 
 def test_a_call_that_is_not_understood_is_seen() -> None:
