@@ -54,7 +54,10 @@ class ClipLoader(DataLoader[Item]):
                 "set data.workers=0, or fewer than there were"
             ) from error
         if isinstance(made, WorkError):
-            raise made
+            try:
+                raise made
+            finally:
+                del made  # whose traceback holds this frame: a circle, and with it the processes would live on
         return made
 
 
