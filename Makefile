@@ -5,6 +5,7 @@ VENV ?= .venv
 OLDEST_VENV ?= .venv-oldest
 ARGS ?=
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-compile
+PYTEST := -m pytest -n auto --maxprocesses 4
 TELL_INSTALL = @echo "Installing tenuto and what it needs into $(@D), once; PyTorch is large, this takes minutes."
 TELL_OLD = echo "tenuto needs Python 3.11 or newer, and '$(PYTHON)' is not: make PYTHON=/path/to/python3.11 $@" >&2
 
@@ -15,7 +16,7 @@ demo: $(VENV)/.installed-demo
 	$(VENV)/bin/tenuto demo $(ARGS)
 
 test: $(VENV)/.installed-dev
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python $(PYTEST) $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .
@@ -24,7 +25,7 @@ lint: $(VENV)/.installed-dev
 
 # The oldest PyTorch that pyproject.toml allows, with the torchvision that belongs to it.
 test-oldest: $(OLDEST_VENV)/.installed-dev
-	$(OLDEST_VENV)/bin/python -m pytest $(ARGS)
+	$(OLDEST_VENV)/bin/python $(PYTEST) $(ARGS)
 
 %/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { $(TELL_OLD); exit 1; }
