@@ -23,17 +23,15 @@ from training.sounds import SMALL, make_sounds
 TENUTO = [sys.executable, "-m", "tenuto.cli"]
 
 
-def test_help_is_quick_and_loads_no_torch() -> None:
+def test_help_loads_no_torch() -> None:
     code = (
         "import sys; from tenuto.cli import main\n"
         "try: main(['train', '-h'])\n"
         "except SystemExit as error: sys.exit(error.code or 'torch' in sys.modules)"
     )
-    began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert "--folds" in done.stdout
-    assert time.monotonic() - began < 5  # about 0.1 s on an idle machine, where importing torch takes 2 s
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -35,8 +35,8 @@ def test_speed_is_measured_in_turns() -> None:
     models = {"slow": Sleeper(0.1, "slow", turns), "fast": Sleeper(0.02, "fast", turns)}
     speeds = clips_per_second(models, torch.zeros(4, 10), torch.full((4,), 10), n_rounds=3)
     assert turns == ["slow", "fast"] * 4  # one round does not count
-    assert speeds["slow"] == pytest.approx(40, rel=0.5)
-    assert speeds["fast"] > 2 * speeds["slow"]
+    assert speeds["slow"] <= 40  # clips a second: four in the tenth of a second that it sleeps, or longer
+    assert speeds["slow"] < speeds["fast"] <= 200
 
 
 def test_both_models_differ_in_their_frames_alone() -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -45,10 +44,9 @@ def test_no_network_is_one_line_at_once(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: None)
     monkeypatch.setattr(urllib.request, "urlopen", offline)
-    started = time.monotonic()
+    monkeypatch.setattr(timm, "create_model", lambda *_, **__: pytest.fail("tried, which takes minutes to give up"))
     with pytest.raises(WorkError) as error:
         create("test_efficientnet", 1, pretrained=True)
-    assert time.monotonic() - started < 5
     message = str(error.value)
     for part in ("'test_efficientnet'", "no answer from", "Name or service not known", "pretrained=false"):
         assert part in message
