@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -151,6 +152,26 @@ def test_train_evaluate_and_what_is_left_out(tmp_path: Path, capsys: pytest.Capt
     assert "no data layout 'no-such-layout'" in capsys.readouterr().err
 
 
+def test_a_folder_with_a_name_that_is_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sounds, run = make_sounds(tmp_path / "sounds"), tmp_path / "run"
+    os.rename(sounds / "low" / "1.wav", os.fsencode(sounds / "low") + b"/bad\xff.wav")
+    assert main(["data", "check", str(sounds)]) == 3
+    assert r"bad\udcff.wav" in capsys.readouterr().out
+    assert main(["train", str(sounds), "--out", str(run), "--json", *SMALL, "training.epochs=1"]) == 3
+    out, err = capsys.readouterr()
+    assert json.loads(out)["epochs"] == 1
+    assert "its name is not UTF-8: rename it" in err
+    (left_out,) = json.loads((run / "run.json").read_text())["left_out"]
+    assert os.fsencode(left_out["path"]).endswith(b"bad\xff.wav")
+
+
+def test_too_little_memory_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sounds = make_sounds(tmp_path / "sounds")
+    assert main(["train", str(sounds), "--out", str(tmp_path / "run"), *SMALL, "data.clip_seconds=1e9"]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].startswith("tenuto: not enough memory (")
+
+
 def test_an_answer_that_nobody_reads_is_no_traceback() -> None:
     command = [sys.executable, "-m", "tenuto.cli", "data", "list"]
     started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -165,7 +186,8 @@ def hear_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_ctrl_c_is_130_and_the_same_command_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_is_130_and_the_same_command_goes_on(tmp_path: Path, told: signal.Signals) -> None:
     """In a process of its own, with warnings as errors and nothing but JSON on standard output."""
     sounds, run = make_sounds(tmp_path / "sounds"), tmp_path / "run"
     settings = [*SMALL, "training.epochs=20"]
@@ -175,7 +197,7 @@ def test_ctrl_c_is_130_and_the_same_command_goes_on(tmp_path: Path) -> None:
     last = run / "checkpoints" / "last.ckpt"
     while not last.exists() and started.poll() is None:
         time.sleep(0.02)
-    started.send_signal(signal.SIGINT)
+    started.send_signal(told)
     out, err = started.communicate(timeout=120)
     assert (started.returncode, out) == (130, ""), err
     assert "Traceback" not in err

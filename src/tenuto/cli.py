@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sys
+import threading
 from argparse import SUPPRESS, ArgumentParser, Namespace
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext, redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from tenuto.allocator import keep_freed_memory
 from tenuto.data.arguments import layout_argument
@@ -112,14 +114,31 @@ VERBS: dict[str, Verb] = {
 }
 
 
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Ends as at Ctrl-C where the system ends the process (SIGTERM): nothing half written stays behind."""
+
+    def end(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb and returns its exit code."""
     keep_freed_memory()
     try:
         args = parse(sys.argv[1:] if argv is None else argv)
-        with redirect_stdout(sys.stderr) if args.json else nullcontext():
+        with _terminable(), redirect_stdout(sys.stderr) if args.json else nullcontext():
             outcome = args.verb.run(args)
-        print(json.dumps(outcome.value, ensure_ascii=False) if args.json else outcome.text, flush=True)
+        _print(json.dumps(outcome.value, ensure_ascii=False) if args.json else outcome.text, sys.stdout)
         return 1 if outcome.n_failed else 3 if outcome.n_left_out else 0
     except UsageError as error:
         return _fail(error, 2)
@@ -129,6 +148,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(f"{error.name} is not installed: pip install 'tenuto[all]'", 1)
     except KeyboardInterrupt:
         return _fail("interrupted; the same command goes on", 130)
+    except MemoryError as error:
+        return _fail(f"not enough memory ({error or 'none left'}): ask for smaller clips, windows or batches", 1)
     except BrokenPipeError:  # whoever read the answer has seen enough of it, as `| head` does
         _let_go_of_stdout()
         return 141
@@ -194,8 +215,14 @@ def _json(parser: ArgumentParser) -> ArgumentParser:
 
 
 def say(line: str) -> None:
-    """Tells the person at the terminal; standard output is for results."""
-    print(line, file=sys.stderr, flush=True)
+    """Tells the person at the terminal, in one line whatever a file is called; standard output is for results."""
+    _print(line.replace("\n", "\\n").replace("\r", "\\r"), sys.stderr)
+
+
+def _print(text: str, stream: TextIO) -> None:
+    """What the stream's encoding has no letters for (a file's name may be no text) stands there as \\udcff or \\xff."""
+    encoding = stream.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
 
 
 def _told_of_the_system(error: OSError) -> str:

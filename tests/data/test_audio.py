@@ -203,6 +203,13 @@ def test_bad_files_have_one_line_that_says_which_and_why(tmp_path: Path, kind: s
         assert caught.value.path == path
 
 
+def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.wav")
+    os.rename(write(tmp_path / "a.wav", chirp(0.1)), path)
+    with pytest.raises(AudioError, match="its name is not UTF-8: rename it"):
+        audio.read(path, 16000)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
 def test_a_forbidden_file(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", chirp(0.1))

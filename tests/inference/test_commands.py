@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +44,29 @@ def test_predict_json_is_alone_on_standard_output(
     assert len(value["predictions"][0]["scores"]) == 4
     assert value["left_out"][0]["file"] == str(bad)
     assert err.startswith(f"left out: {bad}: not audio")
+
+
+def test_names_that_are_no_text_are_left_out_and_told(
+    run_folder: str, write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = write("a.wav", 1.0)
+    for name in (b"bad\xff.wav", b"two\nlines.wav"):
+        os.link(good, os.fsencode(good.parent) + b"/" + name)
+    assert main(["predict", run_folder, str(good.parent), "--json", "--csv", str(tmp_path / "a.csv")]) == 3
+    out, err = capsys.readouterr()
+    value = json.loads(out)
+    assert [os.path.basename(window["file"]) for window in value["predictions"]] == ["a.wav", "two\nlines.wav"]
+    assert os.fsencode(value["left_out"][0]["file"]).endswith(b"bad\xff.wav")
+    assert err.endswith("its name is not UTF-8: rename it\n")
+    assert len(err.splitlines()) == 1
+
+
+def test_a_reason_is_one_line_whatever_a_file_is_called(
+    run_folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "two\nlines.wav").write_text("not audio")
+    assert main(["predict", run_folder, str(tmp_path / "two\nlines.wav")]) == 1
+    assert capsys.readouterr().err.startswith(f"left out: {tmp_path}/two\\nlines.wav: not audio")
 
 
 def test_predict_writes_all_shapes_and_clears_its_journal(

@@ -208,6 +208,8 @@ def _open(path: str | os.PathLike[str]) -> Iterator[_Forward]:
             raise AudioError(path, reason)
         with _Forward(os.fspath(path)) as sound:
             yield sound
+    except UnicodeEncodeError:
+        raise AudioError(path, "its name is not UTF-8: rename it") from None
     except soundfile.LibsndfileError as error:
         text = " ".join(error.error_string.split()).rstrip(".") or f"libsndfile error {error.code}"
         raise AudioError(path, f"corrupt, or not what its header says ({text})") from None
