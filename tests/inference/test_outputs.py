@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,13 @@ def test_audacity_labels_are_its_three_columns(predictions: Predictions, tmp_pat
     paths = save_audacity(predictions, tmp_path / "labels")
     assert [str(path.relative_to(tmp_path / "labels")) for path in paths] == ["owl, far.wav.txt", "deep/b.wav.txt"]
     assert paths[0].read_text() == "0.000000\t2.500000\towl 0.70\n2.500000\t4.250000\train 0.60\n"
+
+
+def test_raven_has_a_line_a_selection_whatever_a_file_is_called(predictions: Predictions, tmp_path: Path) -> None:
+    files = [replace(predictions.files[0], file='/night/a\nb\tc "d" \\e.wav'), predictions.files[1]]
+    written = save_raven(replace(predictions, files=files), tmp_path / "raven.txt").read_text().splitlines()
+    assert [len(line.split("\t")) for line in written] == [11] * 5
+    assert written[1].split("\t")[9] == '/night/a b c "d" \\e.wav'  # Raven knows no quotes and no escapes
 
 
 def test_raven_counts_time_through_the_files(predictions: Predictions, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -108,20 +109,20 @@ def save_audacity(
 def save_raven(
     predictions: Predictions, path: str | os.PathLike[str], top_k: int | None = 1, threshold: float | None = None
 ) -> Path:
-    """One Raven selection table: begin and end count through the files in their order, the offset within each."""
+    """One Raven selection table: begin and end count through the files in their order, the offset within each.
+
+    Raven knows no quotes: a tab or the end of a line in a label or a path stands there as a space.
+    """
     lengths = (file.seconds for file in predictions.files)
     begins = dict(zip((file.file for file in predictions.files), _running_total(lengths), strict=False))
     band = (f"{predictions.f_min_hz:g}", f"{predictions.f_max_hz:g}")
     with atomic_write(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, escapechar="\\")
-        writer.writerow(RAVEN_COLUMNS)
+        stream.write("\t".join(RAVEN_COLUMNS) + "\n")
         for number, row in enumerate(predictions.rows(top_k, threshold), start=1):
             times = (begins[row.file] + row.start, begins[row.file] + row.end)
-            label = " ".join(row.label.split())
-            writer.writerow(
-                (number, "Spectrogram 1", 1, *map(_seconds, times), *band, label, f"{row.score:.4f}",
-                 os.path.abspath(row.file), _seconds(row.start))
-            )  # fmt: skip
+            label, place = " ".join(row.label.split()), re.sub(r"[\t\r\n]", " ", os.path.abspath(row.file))
+            told = (label, f"{row.score:.4f}", place, _seconds(row.start))
+            stream.write("\t".join((str(number), "Spectrogram 1", "1", *map(_seconds, times), *band, *told)) + "\n")
     return Path(path)
 
 
