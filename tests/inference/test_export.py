@@ -117,6 +117,17 @@ def test_the_journal_tells_files_apart(exported: tuple[Path, Path], write: Write
     assert len(list(journal.iterdir())) == 2
 
 
+def test_a_folder_is_no_name_of_a_file(exported: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").mkdir()
+    with pytest.raises(UsageError, match="is a folder: wanted the name of a file"):
+        exporting.export(exported[0], tmp_path / "model.onnx")
+
+
+def test_a_device_without_numbers_is_refused(exported: tuple[Path, Path]) -> None:
+    with pytest.raises(UsageError, match="device 'meta' cannot be used"):
+        load(exported[0], device="meta")
+
+
 def test_what_cannot_be_exported_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = make_model()
     # a size that is read as a number binds the graph to the batch it was traced with

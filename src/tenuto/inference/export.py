@@ -27,7 +27,8 @@ from tenuto.frontend._exportable import exportable
 from tenuto.frontend.compression import LayerNorm
 from tenuto.frontend.diffres import DiffRes
 from tenuto.inference.inputs import PathLike
-from tenuto.inference.onnx_classifier import FORMAT, FORMAT_VERSION, open_session
+from tenuto.inference.onnx_classifier import open_session
+from tenuto.inference.onnx_facts import FORMAT, FORMAT_VERSION
 from tenuto.inference.predictions import LeftOut
 from tenuto.inference.trials import Trial, of_files, synthetic
 from tenuto.models.checkpoint import load
@@ -100,6 +101,8 @@ def export(model: Classifier | PathLike, out: PathLike, clips: PathLike | Sequen
     target = Path(out)
     if target.suffix not in (".onnx", ".pt2"):
         raise UsageError(f"{target}: wanted a name that ends in .onnx or .pt2 (an exported program of PyTorch)")
+    if target.is_dir():
+        raise UsageError(f"{target} is a folder: wanted the name of a file")
     classifier = model if isinstance(model, Classifier) else load(model)
     classifier = copy.deepcopy(classifier).cpu().eval()
     real, left_out = of_files(classifier, clips) if clips else ([], [])

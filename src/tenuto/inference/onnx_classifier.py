@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +14,8 @@ from numpy.typing import NDArray
 
 from tenuto.errors import UsageError, WorkError
 from tenuto.frontend.lengths import n_frames, n_kept
+from tenuto.inference.onnx_facts import read_facts
 
-FORMAT, FORMAT_VERSION = "tenuto-exported", "1"
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
@@ -28,13 +27,13 @@ class OnnxClassifier:
 
     Raises:
         UsageError: no such file, or no such device.
-        WorkError: a file that is broken, or that tenuto did not export.
+        WorkError: a file that is broken, or that tenuto did not export; in `score`, what onnxruntime cannot do.
     """
 
     def __init__(self, path: str | os.PathLike[str], device: str = "cpu") -> None:
         content = _content(Path(path))
         self._session = open_session(content, device, os.fspath(path))
-        facts = _facts(self._session, os.fspath(path))
+        facts = read_facts(self._session, os.fspath(path))
         self.sha256 = hashlib.sha256(content).hexdigest()
         self.labels: tuple[str, ...] = tuple(facts["labels"])
         self.sample_rate: int = facts["sample_rate"]
@@ -58,7 +57,14 @@ class OnnxClassifier:
         waveforms = np.zeros((len(clips), lengths.max()), dtype=np.float32)
         for row, clip in zip(waveforms, clips, strict=True):
             row[: len(clip)] = clip
-        scores: NDArray[np.float32] = self._session.run(None, {"waveforms": waveforms, "lengths": lengths})[0]
+        try:
+            scores: NDArray[np.float32] = self._session.run(None, {"waveforms": waveforms, "lengths": lengths})[0]
+        except Exception as error:  # onnxruntime's have no class of their own
+            seconds = waveforms.shape[1] / self.sample_rate
+            raise WorkError(
+                f"onnxruntime failed on {len(clips)} clips of up to {seconds:.4g} s ({_first_line(error)}): "
+                "try shorter windows (--window) or fewer at a time (--batch-size)"
+            ) from error
         return scores
 
 
@@ -79,8 +85,13 @@ def open_session(content: bytes, device: str = "cpu", name: str = "the model") -
     try:
         return onnxruntime.InferenceSession(content, options, providers=[wanted])
     except Exception as error:  # onnxruntime's have no class of their own
-        reason = str(error).splitlines()[0][:200]
-        raise WorkError(f"{name} is not an ONNX model that onnxruntime reads ({reason}): export it again") from error
+        raise WorkError(
+            f"{name} is not an ONNX model that onnxruntime reads ({_first_line(error)}): export it again"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def _content(path: Path) -> bytes:
@@ -88,17 +99,3 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror}): give a run folder or a model.onnx") from error
-
-
-def _facts(session: Any, name: str) -> dict[str, Any]:
-    """What `tenuto export` wrote beside the graph."""
-    found: dict[str, str] = session.get_modelmeta().custom_metadata_map
-    if found.get("format") != FORMAT or found.get("format_version") != FORMAT_VERSION:
-        raise WorkError(
-            f"{name} is not a model that this tenuto exported: wanted what `tenuto export RUN {name}` gives"
-        )
-    plain = {"format", "format_version", "tenuto_version", "activation"}
-    try:
-        return {key: text if key in plain else json.loads(text) for key, text in found.items()}
-    except ValueError as error:
-        raise WorkError(f"{name}: what stands beside the graph is not readable ({error}): export it again") from error

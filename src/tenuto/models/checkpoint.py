@@ -196,6 +196,8 @@ def _check_fit(source: Path, tensors: dict[str, Tensor], wanted: dict[str, Tenso
 
 def _to(classifier: Classifier, device: str | torch.device) -> Classifier:
     try:
+        if torch.device(device).type == "meta":
+            raise RuntimeError("it holds no numbers")
         return classifier.to(device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
