@@ -10,9 +10,8 @@ from types import ModuleType
 
 import pytest
 import soundfile
-import torch.fx.experimental._config
 
-from inference.material import LABELS, RATE_HZ, make_model, sound
+from inference.material import LABELS, RATE_HZ, make_model, skip_without_export, sound
 from tenuto.inference.export import export
 from tenuto.inference.predict import predict
 
@@ -44,10 +43,7 @@ def test_a_series_that_is_not_sound(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_exported_model_without_tenuto(tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
-    if not hasattr(torch.fx.experimental._config, "backed_size_oblivious"):
-        pytest.skip("this PyTorch is too old for export of any batch and length")
+    skip_without_export()
     files = [str(tmp_path / f"{seed}.wav") for seed in range(2)]
     for seed, file in enumerate(files):
         soundfile.write(file, sound(0.5 + seed, seed=seed), RATE_HZ, subtype="FLOAT")
@@ -59,6 +55,23 @@ def test_the_exported_model_without_tenuto(tmp_path: Path) -> None:
     )
     best = [LABELS[scores[0].argmax()] for scores in (answer.scores for answer in predict(model, files).files)]
     assert [line.split(": ")[1].split(" (")[0] for line in done.stdout.splitlines()] == best
+    broken = subprocess.run(
+        [sys.executable, script, str(tmp_path / "model.onnx"), script], capture_output=True, text=True
+    )
+    assert (broken.returncode, broken.stderr.count("\n")) == (1, 1)
     assert "tenuto" not in (
         line.split()[1] for line in Path(script).read_text().splitlines() if line.startswith("import")
     )
+
+
+def test_the_exported_model_of_clips_of_one_length(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    skip_without_export()
+    model = make_model(clip_seconds=1.0)
+    export(model, tmp_path / "model.onnx")
+    for name, seconds in (("short", 0.4), ("long", 3.0)):
+        file = str(tmp_path / f"{name}.wav")
+        soundfile.write(file, sound(seconds, seed=3), RATE_HZ, subtype="FLOAT")
+        found = module("exported_without_tenuto").main(str(tmp_path / "model.onnx"), [file])
+        wanted = predict(model, [file]).files[0].scores.max(1)
+        assert [probability for _, _, probability in found] == pytest.approx(list(wanted), abs=1e-4)
+    assert "long.wav from 2 s: " in capsys.readouterr().out
