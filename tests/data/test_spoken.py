@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from data.sounds import make_folders
 from tenuto.data import spoken
 from tenuto.data.spoken import make_spoken_commands, render
 from tenuto.data.utterances import SpokenSettings, Utterance, plan
@@ -114,7 +115,21 @@ def test_other_bad_calls_are_refused_in_one_line(tmp_path: Path, small_set: Path
     with pytest.raises(UsageError, match="made with other settings"):
         make_spoken_commands(small_set, ("yes", "go"))
     (tmp_path / "clips.csv").write_text("path,label\n")
-    with pytest.raises(UsageError, match="another set of clips"):
+    with pytest.raises(UsageError, match=r"holds other things \(clips\.csv\) and no spoken commands: name an empty"):
         make_spoken_commands(tmp_path)
     with pytest.raises(UsageError, match="is a file"):
         make_spoken_commands(tmp_path / "clips.csv")
+
+
+def test_a_folder_of_ones_own_recordings_stays_as_it_is(tmp_path: Path) -> None:
+    make_folders(tmp_path, {"dog": 1, "cat": 1})
+    before = _digests(tmp_path)
+    with pytest.raises(UsageError, match=r"holds other things \(cat\) and no spoken commands: name an empty folder"):
+        make_spoken_commands(tmp_path, ("yes", "stop"), n_train=1, n_test=1)
+    assert _digests(tmp_path) == before
+
+
+def test_hidden_and_unfinished_files_are_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("*\n")
+    (tmp_path / "spoken.json.17.part").write_text("{")
+    assert make_spoken_commands(tmp_path, ("yes", "stop"), n_train=1, n_test=1).exists()

@@ -6,6 +6,7 @@ An interrupted set goes on where it stopped, and gives the files an uninterrupte
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -70,7 +71,7 @@ def make_spoken_commands(
     Goes on where an interrupted call stopped and returns at once where all is there; clips.csv comes last.
 
     Args:
-        folder: where; made if missing. Another set there is not overwritten.
+        folder: where; made if missing. One with anything else in it is refused.
         words, n_train, n_test, seed, seconds: see `SpokenSettings`.
         progress: called with (clips that are there, clips in all) after each.
 
@@ -78,7 +79,7 @@ def make_spoken_commands(
         The path of clips.csv.
 
     Raises:
-        UsageError: a word that cannot be said, a number out of range, or a folder with another set.
+        UsageError: a word that cannot be said, a number out of range, or a folder with something else in it.
         WorkError: espeak-ng is not installed.
     """
     settings = SpokenSettings(tuple(words), n_train, n_test, seed, seconds)
@@ -108,10 +109,19 @@ def _claim(folder: Path, settings: SpokenSettings) -> None:
                 f"{folder} holds spoken commands made with other settings (see {note}): "
                 "choose another folder, or delete it"
             )
-    elif (folder / "clips.csv").exists():
-        raise UsageError(f"{folder} holds another set of clips (clips.csv): choose another folder")
     else:
+        _refuse_others(folder)
         write_json(note, wanted)
+
+
+def _refuse_others(folder: Path) -> None:
+    """Refuses a folder with things of one's own in it: clips.csv would be read in their place from then on."""
+    names = sorted(os.listdir(folder)) if folder.exists() else []
+    others = [name for name in names if not name.startswith(".") and not name.endswith(".part")]
+    if others:
+        raise UsageError(
+            f"{folder} holds other things ({others[0]}) and no spoken commands: name an empty folder, or a new one"
+        )
 
 
 def _write_clip(path: Path, samples: NDArray[np.float32]) -> None:
