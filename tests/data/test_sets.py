@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,6 +82,21 @@ def test_links_in_a_circle_end(tmp_path: Path) -> None:
     make_folders(tmp_path, {"dog": 2, "cat": 2})
     (tmp_path / "dog" / "again").symlink_to(tmp_path / "dog")
     assert len(find_clips(tmp_path).clips) == 4
+
+
+def test_a_folder_that_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """chmod forbids root nothing, so the listing is made to fail."""
+    make_folders(tmp_path, {"dog": 2, "cat": 2, "owl": 2})
+    scandir = os.scandir
+
+    def forbidden(path: str) -> Any:
+        if Path(path).name == "cat":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", forbidden)
+    with pytest.raises(UsageError, match=r"^\S*/cat: a folder that cannot be read \(Permission denied\): allow it, or"):
+        find_clips(tmp_path)
 
 
 def test_esc50_and_its_ten_classes(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def _visible_files(folder: Path) -> list[Path]:
     """All files below a folder, sorted; nothing hidden, links to folders followed once."""
     found: list[Path] = []
     visited: set[str] = set()
-    for where, folders, names in os.walk(folder, followlinks=True):
+    for where, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
         real = os.path.realpath(where)
         if real in visited:
             folders.clear()
@@ -62,6 +62,13 @@ def _visible_files(folder: Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         found += [Path(where, name) for name in names if not name.startswith(".")]
     return sorted(found)
+
+
+def _refuse(error: OSError) -> None:
+    """A folder that cannot be read stops all: a class would be gone without a word."""
+    raise UsageError(
+        f"{error.filename}: a folder that cannot be read ({error.strerror}): allow it, or move it elsewhere"
+    ) from None
 
 
 CSV = Layout(
