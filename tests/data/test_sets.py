@@ -84,6 +84,25 @@ def test_links_in_a_circle_end(tmp_path: Path) -> None:
     assert len(find_clips(tmp_path).clips) == 4
 
 
+@pytest.mark.parametrize("link", ["alias", "bark/inner"])
+def test_a_folders_own_name_comes_before_a_links(tmp_path: Path, link: str) -> None:
+    make_folders(tmp_path, {"bark": 1, "zero": 2})
+    (tmp_path / link).symlink_to(tmp_path / "zero")
+    table = find_clips(tmp_path)
+    assert table.n_per_label == {"bark": 1, "zero": 2}
+    assert table.notes == (f"1 file ignored, link to a folder that is read anyway (first: {link})",)
+
+
+def test_links_to_folders_elsewhere_are_classes(tmp_path: Path) -> None:
+    make_folders(tmp_path / "elsewhere", {"wolf": 3})
+    make_folders(tmp_path / "set", {"dog": 1})
+    (tmp_path / "set" / "cat").symlink_to(tmp_path / "elsewhere" / "wolf")
+    (tmp_path / "set" / "feline").symlink_to("cat")
+    table = find_clips(tmp_path / "set")
+    assert table.n_per_label == {"cat": 3, "dog": 1}
+    assert table.notes == ("1 file ignored, link to a folder that is read anyway (first: feline)",)
+
+
 def test_a_folder_that_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """chmod forbids root nothing, so the listing is made to fail."""
     make_folders(tmp_path, {"dog": 2, "cat": 2, "owl": 2})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import chain
 from pathlib import Path
 
 from tenuto.data.clips import Clip, ClipTable, make_table
@@ -31,7 +32,8 @@ def _read_folders(source: Path) -> ClipTable:
     folders = [path.name for path in source.iterdir() if path.is_dir() and not path.name.startswith((".", "__"))]
     by_part = len(folders) > 1 and all(part_of(name) for name in folders)
     clips, n_loose, others = [], 0, []
-    for path in _visible_files(source):
+    files, again = _visible_files(source)
+    for path in files:
         inside = path.relative_to(source).parts[:-1]
         if path.suffix.lower() not in AUDIO_SUFFIXES | UNREAD_SUFFIXES:
             others.append(path)
@@ -45,23 +47,34 @@ def _read_folders(source: Path) -> ClipTable:
     notes = (
         *ignored(len(others), "not audio", source, others),
         *ignored(n_loose, "audio that is in no class folder"),
+        *ignored(len(again), "link to a folder that is read anyway", source, again),
     )
     return make_table(clips, set_name(source), source, multi_label=False, notes=notes)
 
 
-def _visible_files(folder: Path) -> list[Path]:
-    """All files below a folder, sorted; nothing hidden, links to folders followed once."""
+def _visible_files(folder: Path) -> tuple[list[Path], list[Path]]:
+    """All files below a folder, and the links to folders that are read anyway, both sorted; nothing hidden.
+
+    Links to folders are followed once, when all that is no link has been read: a folder's own name comes first.
+    """
     found: list[Path] = []
+    again: list[Path] = []
     visited: set[str] = set()
-    for where, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
-        real = os.path.realpath(where)
-        if real in visited:
-            folders.clear()
-            continue
-        visited.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        found += [Path(where, name) for name in names if not name.startswith(".")]
-    return sorted(found)
+    tops = [str(folder)]
+    while tops:
+        links: list[str] = []
+        for where, folders, names in chain.from_iterable(os.walk(top, onerror=_refuse) for top in tops):
+            real = os.path.realpath(where)
+            if real in visited:
+                folders.clear()
+                again.append(Path(where))
+                continue
+            visited.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+            links += filter(os.path.islink, (os.path.join(where, name) for name in folders))
+            found += [Path(where, name) for name in names if not name.startswith(".")]
+        tops = links
+    return sorted(found), sorted(again)
 
 
 def _refuse(error: OSError) -> None:
