@@ -19,5 +19,12 @@ def fingerprint(table: ClipTable) -> str:
 def _clip_line(clip: Clip, root: Path) -> str:
     path = Path(clip.path)
     name = path.relative_to(root) if path.is_relative_to(root) else path
-    size = path.stat().st_size if path.exists() else -1
-    return f"{name.as_posix()}|{clip.labels}|{clip.fold}|{clip.split}|{size}\n"
+    return f"{name.as_posix()}|{clip.labels}|{clip.fold}|{clip.split}|{_size(path)}\n"
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; -1 where nothing is known of it: it is missing, may not be looked at, or cannot be a name."""
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):
+        return -1

@@ -59,9 +59,17 @@ def missing(clips: Iterable[Clip], root: Path) -> tuple[str, ...]:
     """
     paths = [clip.path for clip in clips]
     folders = {path.parent for path in paths}
-    there = {folder: set(os.listdir(folder)) if folder.is_dir() else set() for folder in folders}
+    there = {folder: _names(folder) for folder in folders}
     absent = [path for path in paths if path.name not in there[path.parent]]
     if not absent:
         return ()
     first = absent[0].relative_to(root) if absent[0].is_relative_to(root) else absent[0]
     return (f"{len(absent)} of the {len(paths)} clips listed are not there (first: {first.as_posix()})",)
+
+
+def _names(folder: Path) -> set[str]:
+    """What is in a folder; nothing where it is missing or may not be looked into."""
+    try:
+        return set(os.listdir(folder))
+    except (OSError, ValueError):
+        return set()
