@@ -68,6 +68,7 @@ def test_repeated_rows_are_taken_once_with_a_note(tmp_path: Path) -> None:
         ("path,label\na,x\nb\n", "row 3: 1 cells for 2 columns"),
         ("path,label\na,x,y\n", "row 2: 3 cells for 2 columns"),
         ("path,label\n,x\n", "row 2: empty path"),
+        ("path,label\na,x\nb\0.wav,x\n", "row 3: a NUL character in it, which no path can hold: take it out"),
         ("path,label\na,x\nb,\n", "row 3: empty label for b"),
         ("path,label,split\na,x,holdout\n", "row 2: split 'holdout'; wanted train, valid or test"),
         ("path,label,fold\na,x,1\na,x,2\n", "a is listed twice"),

@@ -59,7 +59,8 @@ def read_rows(
     alternatives for a wanted column, under the wanted name.
 
     Raises:
-        UsageError: unreadable, a wanted column missing (names those there and those wanted), a ragged row.
+        UsageError: unreadable, a wanted column missing (names those there and those wanted), a row that is ragged or
+            holds a NUL character.
     """
     found = list(_lines(table))
     if not found:
@@ -76,9 +77,15 @@ def read_rows(
             )
         header[there.index(present[0])] = column
     for number, cells in enumerate(found[1:], start=2):
-        if len(cells) != len(header):
-            raise UsageError(f"{table}, row {number}: {len(cells)} cells for {len(header)} columns")
+        _check_cells(table, number, cells, len(header))
     return [dict(zip(header, (cell.strip() for cell in cells), strict=True)) for cells in found[1:]]
+
+
+def _check_cells(table: Path, number: int, cells: Sequence[str], n_columns: int) -> None:
+    if len(cells) != n_columns:
+        raise UsageError(f"{table}, row {number}: {len(cells)} cells for {n_columns} columns")
+    if any("\0" in cell for cell in cells):
+        raise UsageError(f"{table}, row {number}: a NUL character in it, which no path can hold: take it out")
 
 
 def _lines(table: Path) -> Iterator[list[str]]:

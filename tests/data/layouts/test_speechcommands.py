@@ -62,6 +62,9 @@ def test_lists_that_contradict_themselves(tmp_path: Path) -> None:
     (root / "testing_list.txt").write_text("1b4c9b89_nohash_0.wav\n")
     with pytest.raises(UsageError, match=r"testing_list\.txt: .*wanted word/file\.wav in each line"):
         find_clips(root)
+    (root / "testing_list.txt").write_text("yes/ff2b842e\0.wav\n")
+    with pytest.raises(UsageError, match=r"testing_list\.txt: not text \(a NUL character in it\)"):
+        find_clips(root)
 
 
 def test_lists_and_no_words(tmp_path: Path) -> None:

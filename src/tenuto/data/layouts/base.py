@@ -43,6 +43,8 @@ def lines_of(path: Path) -> list[str]:
         raise UsageError(f"{path}: not UTF-8 text") from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); wanted as the data set is published") from None
+    if "\0" in text:
+        raise UsageError(f"{path}: not text (a NUL character in it); wanted as the data set is published")
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
