@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 
@@ -61,3 +62,18 @@ def test_whole_files_of_the_other_formats_announce_no_more(tmp_path: Path, endin
     path = write(tmp_path / f"a.{ending}", chirp(SECONDS))
     assert audio.scan(path).announced_seconds is None
     assert sum(len(window) for _, window in audio.blocks(path, RATE_HZ, 1.0)) == len(audio.read(path, RATE_HZ))
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_pipe_is_no_file_and_is_not_waited_for(tmp_path: Path, linked: bool) -> None:
+    pipe, link = tmp_path / "pipe.wav", tmp_path / "link.wav"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        os.write(end, bytes(4096))  # as much as is looked at, so that this test fails rather than waits
+        with pytest.raises(AudioError, match=r"not a regular file$"):
+            audio.scan(link if linked else pipe)
+        assert len(os.read(end, 8192)) == 4096, "nothing was read from it"
+    finally:
+        os.close(end)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 
 _READ = "wav wave flac ogg oga opus mp3 aif aiff aifc au snd caf w64 rf64"
 _UNREAD = "m4a mp4 aac wma webm mka mkv amr ape wv ac3 3gp"
@@ -34,6 +35,9 @@ def fault(path: str | os.PathLike[str]) -> str | None:
     Raises:
         OSError: it cannot be opened.
     """
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a pipe waits for who writes into it
+        return "not a regular file"
     with open(path, "rb") as file:
         head = file.read(4096)
     if not head:
