@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import pickle
@@ -224,7 +225,7 @@ def test_an_interruption_keeps_what_is_done(table: ClipTable, tmp_path: Path, mo
     assert sorted(decoded) == sorted(clip.path for clip in table.clips[3:])
 
 
-@pytest.mark.parametrize("torn", ["a line", "samples without a line", "a line without samples", "nonsense"])
+@pytest.mark.parametrize("torn", ["a line", "samples without a line", "a line without samples", "nonsense", "types"])
 def test_what_a_killed_writer_leaves_does_no_harm(table: ClipTable, tmp_path: Path, torn: str) -> None:
     folder = tmp_path / "cache"
     filled(table, folder)
@@ -235,6 +236,10 @@ def test_what_a_killed_writer_leaves_does_no_harm(table: ClipTable, tmp_path: Pa
         samples.write_bytes(samples.read_bytes() + b"\1" * 4001)
     elif torn == "a line without samples":
         samples.write_bytes(samples.read_bytes()[:-10])
+    elif torn == "types":
+        last = json.loads(index.read_text().splitlines()[-1])
+        wrong = {"path": 1, "size": None, "mtime_ns": 0.5, "start": "a", "n_samples": -1, "scale": "x"}
+        index.write_text(index.read_text() + "".join(f"{json.dumps(last | {k: v})}\n" for k, v in wrong.items()))
     else:
         index.write_text(index.read_text() + "nonsense\n[]\n{}\n")
     extra = write(tmp_path / "extra.wav", chirp(0.2))
@@ -294,8 +299,9 @@ def test_it_goes_to_another_process_without_its_samples(table: ClipTable, tmp_pa
 
 def test_wrong_calls_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(UsageError, match="is a file: decoded audio wants a folder"):
-        SampleCache(tmp_path / "file", RATE)
+    for folder in (tmp_path / "file", tmp_path / "file" / "sub", tmp_path / "file" / "sub" / "sub"):
+        with pytest.raises(UsageError, match=r"/file is a file: decoded audio wants a folder"):
+            SampleCache(folder, RATE)
     with pytest.raises(UsageError, match="unknown format of samples 'int8'; nearest: int16"):
         SampleCache(tmp_path, RATE, "int8")  # type: ignore[arg-type]
     (tmp_path / "8000hz.float32.samples").write_bytes(b"")

@@ -59,7 +59,7 @@ class SampleCache:
     """The decoded clips in `folder` of `sample_rate` (Hz).
 
     Raises:
-        UsageError: an unknown format, or a folder that is a file.
+        UsageError: an unknown format, or a folder that is a file or in one.
         WorkError: a folder that cannot be read.
     """
 
@@ -69,8 +69,9 @@ class SampleCache:
         if sample_format not in get_args(SampleFormat):
             raise UsageError(unknown_name(sample_format, list(get_args(SampleFormat)), "format of samples"))
         self.folder, self.sample_rate, self.sample_format = Path(folder), sample_rate, sample_format
-        if self.folder.exists() and not self.folder.is_dir():
-            raise UsageError(f"{self.folder} is a file: decoded audio wants a folder")
+        for place in (self.folder, *self.folder.parents):
+            if place.exists() and not place.is_dir():
+                raise UsageError(f"{place} is a file: decoded audio wants a folder")
         self.dtype: np.dtype[Any] = _TYPES[sample_format]
         self._entries = self._read_index()
         self._found: dict[Path, _Entry | None] = {}
@@ -240,9 +241,12 @@ def _line(entry: _Entry) -> str:
 
 def _parsed(line: str) -> _Entry | None:
     try:
-        return _Entry(**json.loads(line))
+        entry = _Entry(**json.loads(line))
     except (ValueError, TypeError):
         return None
+    whole = (entry.size, entry.mtime_ns, entry.start, entry.n_samples)
+    typed = isinstance(entry.path, str) and isinstance(entry.scale, float) and all(type(n) is int for n in whole)
+    return entry if typed and entry.start >= 0 and entry.n_samples >= 0 else None
 
 
 def _groups(paths: Sequence[Path], n_samples: Mapping[Path, int], n_most: int) -> Iterator[list[Path]]:
