@@ -20,6 +20,7 @@ from tenuto.report.plots import ClipPicture, accuracy_over_fps, comparison, conf
 from tenuto.report.style import shorten
 
 EPOCHS = np.arange(1, 9)
+LONG = "a.wav: " + ", ".join(f"{name} 0.{k}3" for k, name in enumerate(("Wide " * 18, "m" * 90, "narrow" * 15)))
 
 
 FIGURES: dict[str, Callable[[], Figure]] = {
@@ -30,6 +31,11 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "explanation of one kept frame": lambda: explanation(clip_picture(4, 1)),
     "comparison": lambda: comparison([clip_picture(), clip_picture(44, 11), clip_picture(30, 30)]),
     "comparison of one without importance": lambda: comparison([replace(clip_picture(), importance=None, channels={})]),
+    "explanation of long names": lambda: explanation(clip_picture(title=LONG)),
+    "explanation of long names without importance": lambda: explanation(
+        replace(clip_picture(title=LONG), importance=None, channels={}, band_hz=None)
+    ),
+    "comparison of long names": lambda: comparison([clip_picture(title=LONG)] * 2),
     "curves": lambda: curves({"loss": {"train": (EPOCHS, 1 / EPOCHS), "validation": (EPOCHS, 2 / EPOCHS)}}),
     "curves of four panels": lambda: curves({f"p{i}": {"train": (EPOCHS, EPOCHS)} for i in range(4)}),
     "confusion": lambda: confusion([[9, 1], [0, 0]], ["a rather long name of a class", "b"], "fold 1"),
@@ -132,6 +138,21 @@ def test_empty_frames_are_shaded_and_named() -> None:
     legend = panels[0].get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == ["empty frames", "even frames (0.25)"]
+
+
+def test_long_titles_keep_both_ends_and_fill_their_room() -> None:
+    figure = explanation(clip_picture(title=LONG))
+    (title,) = (text for text in figure.texts if text.get_text().startswith("a.wav: "))
+    assert title.get_text().endswith("narrow 0.23")
+    assert 0.96 < title.get_window_extent().x1 / figure.bbox.width < 0.99
+
+
+def test_long_titles_side_by_side_keep_clear_of_each_other() -> None:
+    figure = comparison([clip_picture(title=LONG)] * 2)
+    titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
+    assert len(titles) == 2
+    places = [axes._left_title.get_window_extent() for axes in figure.axes if axes.get_title(loc="left")]
+    assert places[0].x1 < places[1].x0
 
 
 def test_the_same_data_give_the_same_svg(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tenuto.report.panels import (
     draw_threads,
     frequency_axis,
 )
-from tenuto.report.style import COLOURS, FAINT, PAGE_WIDTH, SHADE, new_figure, shorten, styled
+from tenuto.report.style import COLOURS, FAINT, PAGE_WIDTH, SHADE, fit, new_figure, styled
 from tenuto.report.words import counted
 
 # Of the figure's width: where all panels begin and end, so that their times line up.
@@ -91,7 +91,7 @@ def _draw_small(figure: Figure, cell: Any, picture: ClipPicture) -> list[Axes]:
     axes: list[Axes] = [figure.add_subplot(parts[i, 0]) for i in range(n_panels)]
     draw_spectrogram(axes[0], picture)
     frequency_axis(axes[0], picture.band_hz, picture.spectrogram.shape[0], least_share=0.19)
-    axes[0].set_title(shorten(picture.title, 56), loc="left", pad=3, fontsize=8)
+    fit(axes[0].set_title(picture.title, loc="left", pad=3, fontsize=8), axes[0].get_position().x1)
     if picture.importance is None:
         which = "its one frame" if picture.n_frames == 1 else f"all {picture.n_frames} frames"
         axes[0].set_xlabel(f"time (s), {which}", labelpad=2)
@@ -152,4 +152,4 @@ def _write_head(figure: Figure, axes: Axes, picture: ClipPicture) -> None:
     for i, note in enumerate(reversed(picture.notes)):
         figure.text(_LEFT, top + (0.05 + _NOTE * i) / height, note, fontsize=7.5, color=FAINT, va="bottom")
     above_notes = top + (0.07 + _NOTE * len(picture.notes)) / height
-    figure.text(_LEFT, above_notes, shorten(picture.title, 100), fontsize=9, weight="bold", va="bottom")
+    fit(figure.text(_LEFT, above_notes, picture.title, fontsize=9, weight="bold", va="bottom"), _SIDE)

@@ -10,6 +10,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from tenuto.errors import UsageError
 from tenuto.files import atomic_write
@@ -17,6 +18,7 @@ from tenuto.files import atomic_write
 PAGE_WIDTH = 7.0  # inches: the text width of a two-column paper
 COLUMN_WIDTH = 3.4  # inches: one of its columns
 PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
+_MOST_CHARACTERS = 200  # more of the narrowest do not fit on a page
 
 # Okabe and Ito (2008), "Color Universal Design", without the yellow, which white paper swallows.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555")
@@ -73,6 +75,20 @@ def shorten(text: str, n_characters: int) -> str:
         return text
     n_tail = (n_characters - 1) // 2
     return text[: n_characters - 1 - n_tail] + "…" + text[len(text) - n_tail :]
+
+
+def fit(text: Text, right: float) -> None:
+    """Leaves out of a text's middle what it takes to end before `right`, a share of the figure's width.
+
+    How wide letters are only drawing tells: a hundred of them are 4 inches or 10.
+    """
+    whole, figure = text.get_text(), text.figure
+    assert figure is not None, "a text is fitted where it stands"
+    n_characters = min(len(whole), _MOST_CHARACTERS)
+    text.set_text(shorten(whole, n_characters))
+    while n_characters > 1 and text.get_window_extent().x1 > right * figure.bbox.width:
+        n_characters -= 1
+        text.set_text(shorten(whole, n_characters))
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
