@@ -191,6 +191,16 @@ def test_another_hop_keeps_the_settings() -> None:
     assert (bank.n_bands, bank.hop_length, bank.method) == (20, 80, "direct")
 
 
+@pytest.mark.parametrize("hop_length", [320, 640])
+def test_an_empty_clip_harms_nobody_where_hops_are_large(hop_length: int) -> None:
+    leaf, waveforms = Leaf(5, hop_length=hop_length, start="analytic"), torch.randn(3, 2000)
+    together = leaf(waveforms, torch.tensor([0, 1, 2000]))
+    assert (together[0] == 0).all()
+    for i, n in ((1, 1), (2, 2000)):
+        alone = leaf(waveforms[i : i + 1, :n])
+        assert_close(together[i : i + 1, :, : alone.shape[-1]], alone, "fast LEAF")
+
+
 def subject(method: Method) -> Subject:
     bank: dict[str, Any] = {"window_length": 41, "hop_length": 16, "start": "analytic", "method": method}
     return Subject(

@@ -99,7 +99,8 @@ def with_ends(whole: Tensor, lined: LinedUp, filters: Tensor, windows: Tensor, h
     n_ends = min(-(-n_outside // hop), lined.n_frames)  # frames at each end
     reach = torch.arange(n_outside + window - 1, device=whole.device)
     starts = lined.samples[:, : len(reach)]
-    ends = lined.samples.gather(1, ((n_lined + window - 2)[:, None] - reach).expand(len(starts), -1))
+    index = ((n_lined + window - 2)[:, None] - reach).clamp_min(0)  # an empty clip has no end: no frame hears of it
+    ends = lined.samples.gather(1, index.expand(len(starts), -1))
     energies = squared_modulus(torch.stack([starts, ends], 1).flatten(0, 1), filters)  # (batch x side, band, sample)
     outside = reach[:n_outside] < torch.stack([lined.before, lined.behind], 1)[..., None]  # (batch or 1, side, sample)
     energies = energies.view(len(starts), 2, *energies.shape[1:]) * outside[:, :, None]
