@@ -30,6 +30,7 @@ def test_scales_are_librosas_and_each_others_inverse(scale: MelScale) -> None:
         (40, 512, 16000, 60.0, 7800.0),
         (64, 1024, 44100, 20.0, 22050.0),
         (3, 400, 8000, 0.0, 4000.0),
+        (40, 401, 16000, 0.0, 8000.0),
     ],
 )
 def test_filters_are_librosas(

@@ -61,7 +61,7 @@ def mel_matrix(
     f_max = sample_rate / 2 if f_max is None else f_max
     _check(n_mels, sample_rate, f_min, f_max, mel_scale, norm)
     edges_hz = mel_frequencies(n_mels + 2, f_min, f_max, mel_scale)
-    bins_hz = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1, dtype=torch.float64)
+    bins_hz = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * (sample_rate / n_fft)
     widths_hz = edges_hz.diff()
     ramps = edges_hz[:, None] - bins_hz  # (band + 2, bin): how far each edge lies above each bin
     rising = -ramps[:-2] / widths_hz[:-1, None]
