@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -126,6 +128,42 @@ def test_an_importance_that_is_no_number_is_seen(kernels: ModuleType) -> None:
     assert not mean[1:].isnan().any()
 
 
+@pytest.mark.parametrize("learns", [True, False])
+def test_an_energy_that_is_no_number_is_seen_in_the_maximum(kernels: ModuleType, learns: bool) -> None:
+    frames, importance = noise(torch.float32), importances("random")
+    frames[0, 2, 5] = torch.nan
+    found = []
+    with torch.set_grad_enabled(learns):
+        for kernel in (_warp_torch, kernels):
+            cuts = kernel.segments(importance.to(frames.device), N_OUT)
+            found.append(kernel.weighted_sum_and_max(frames, cuts)[1])
+    assert found[1][0, 2].isnan().any()
+    torch.testing.assert_close(found[1], found[0], equal_nan=True, atol=1e-6, rtol=1e-5)
+
+
+def test_no_launch_has_more_programs_than_an_axis_takes(kernels: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CUDA takes 65,535 along the second axis and the third: everything lies along the first."""
+    grids, devices = [], []
+    for name in ("by_output", "by_frame"):
+        monkeypatch.setattr(kernels, name, Noting(getattr(kernels, name), grids))
+    monkeypatch.setattr(torch.cuda, "device_of", lambda tensor: devices.append(tensor.device) or nullcontext())
+    results(kernels, "segments", importances("random"), torch.float64)
+    assert grids
+    assert all(len(grid) == 1 for grid in grids)
+    assert len(devices) == len(grids)
+
+
+class Noting:
+    """A kernel that notes what it is launched on."""
+
+    def __init__(self, kernel: Any, grids: list[tuple[int, ...]]) -> None:
+        self.kernel, self.grids = kernel, grids
+
+    def __getitem__(self, grid: tuple[int, ...]) -> Any:
+        self.grids.append(grid)
+        return self.kernel[grid]
+
+
 def test_gradients_of_a_mean_in_bfloat16(kernels: ModuleType) -> None:
     found = []
     for kernel, dtype in ((_warp_torch, torch.float64), (kernels, torch.bfloat16)):
@@ -152,7 +190,7 @@ def test_in_the_interpreter() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__]
     ended = subprocess.run(command, env=os.environ | {"TRITON_INTERPRET": "1"}, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout[-3000:]
-    assert "19 passed" in ended.stdout
+    assert "22 passed" in ended.stdout
 
 
 POINTERS = {"ends": "fp64", "first": "i32", "last": "i32", "n_largest": "i32", "at_start": "fp32", "at_end": "fp32"}

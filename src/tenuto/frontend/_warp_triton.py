@@ -90,7 +90,8 @@ class _Warp(torch.autograd.Function):
         sizes = (cuts.first.shape[1], ends.shape[1], rows.shape[1])
         tensors = (rows, ends, cuts.first, cuts.last, sums, largest, n_largest)
         constants = _constants(rows, with_max, shared, _TILE)
-        by_output[(shape[0],)](*tensors, *sizes, COUNTED=with_max and counted, **constants)
+        with torch.cuda.device_of(rows):  # type: ignore[no-untyped-call]  # Triton launches on the current device
+            by_output[(shape[0],)](*tensors, *sizes, COUNTED=with_max and counted, **constants)
         ctx.save_for_backward(rows, ends, largest, n_largest)
         ctx.sizes, ctx.with_max, ctx.shared = sizes, with_max, shared
         return sums, largest
@@ -104,8 +105,9 @@ class _Warp(torch.autograd.Function):
         at_start, at_end = rows.new_empty(2, *ends.shape, dtype=torch.promote_types(rows.dtype, torch.float32))
         grads = (grad_sums.contiguous(), grad_largest.contiguous(), largest, n_largest, grad_rows, at_start, at_end)
         constants = _constants(rows, ctx.with_max, ctx.shared, _TILE // 2)
-        grid = (triton.cdiv(ends.shape[1], constants["FRAMES"]), len(ends))
-        by_frame[grid](rows, ends, *grads, *ctx.sizes, STORED=stored, **constants)
+        grid = (triton.cdiv(ends.shape[1], constants["FRAMES"]) * len(ends),)  # other axes take 65,535 programs
+        with torch.cuda.device_of(rows):  # type: ignore[no-untyped-call]
+            by_frame[grid](rows, ends, *grads, *ctx.sizes, STORED=stored, **constants)
         # The end of a frame lengthens its last segment and shortens the first of the frame behind it.
         grad_ends = at_end.to(ends.dtype) - F.pad(at_start[:, 1:], (0, 1))
         return grad_rows if stored else None, grad_ends, None, None, None, None

@@ -82,6 +82,7 @@ def by_output(  # type: ignore[no-untyped-def]
         if n_touched < n_frames:
             n_top = tl.where(top < 0, 0, n_top)
             top = tl.maximum(top, 0.0)
+        top = tl.where(total == total, top, total)  # a maximum passes over what is no number
         tl.store(largest + at, top.to(largest.dtype.element_ty), mask=inside)
         if COUNTED:
             tl.store(n_largest + at, n_top, mask=inside)
@@ -109,8 +110,9 @@ def by_frame(  # type: ignore[no-untyped-def]
     BANDS: tl.constexpr,
 ):
     """A few frames of one clip: their gradients, and those of the lengths of their first and last segments."""
-    clip = tl.program_id(1).to(tl.int64)
-    frame = tl.program_id(0) * FRAMES + tl.arange(0, FRAMES)
+    n_tiles = tl.cdiv(n_frames, FRAMES)
+    clip = (tl.program_id(0) // n_tiles).to(tl.int64)
+    frame = (tl.program_id(0) % n_tiles) * FRAMES + tl.arange(0, FRAMES)
     band = tl.arange(0, BANDS)
     valid, inside = frame < n_frames, band < n_bands
     row = clip * n_frames + frame
