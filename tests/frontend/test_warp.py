@@ -15,6 +15,7 @@ from torch import Tensor
 
 from oracles import warp as oracle
 from tenuto import UsageError, warp, warp_matrix
+from tenuto.frontend import _warp_torch
 from tolerances import assert_close
 
 FEW = settings(max_examples=30, derandomize=True, deadline=None, database=None)
@@ -321,6 +322,31 @@ def test_gradient_is_finite_at_kinks_and_zeros(aggregate: str) -> None:
 
 
 # Bad calls
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "max"])
+@pytest.mark.parametrize("learns", [True, False])
+def test_an_importance_that_is_no_number_is_seen_in_its_clip_alone(aggregate: str, learns: bool) -> None:
+    frames, importance = torch.rand(3, 4, 7, requires_grad=True), torch.rand(3, 7) * 3 / 3.5
+    with torch.set_grad_enabled(learns):
+        expected = warp(frames, importance, 3, aggregate)
+        importance[1, 3] = torch.nan
+        found = warp(frames, importance.requires_grad_(learns), 3, aggregate)
+    assert found[1].isnan().any()
+    assert_close(found[[0, 2]], expected[[0, 2]], "exact")
+    if learns:
+        for gradient in torch.autograd.grad(found[[0, 2]].sum(), (frames, importance)):
+            assert gradient[[0, 2]].isfinite().all()
+
+
+def test_every_segment_is_written_whatever_the_importance() -> None:
+    importance = torch.rand(3, 7)
+    importance[0, 0], importance[1, 3], importance[2, 5] = torch.nan, torch.nan, torch.inf
+    cuts = _warp_torch.segments(importance, 3)
+    assert cuts.output_end is not None
+    ends = torch.cat([cuts.frame_end, cuts.output_end.view(-1)])
+    assert ends.sort().values.tolist() == list(range(3 * (7 + 3)))
+    assert (_warp_torch.whole_frames(importance, 3).output_starts.diff() >= 0).all()
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,8 @@ def segments(importance: Tensor, n_out: int) -> Segments:
     with torch.no_grad():
         ends = importance.detach().to(torch.float64).cumsum(1)  # C: (batch, frame)
         # A frame's end is the cut behind the frames and the whole outputs that ended before it.
-        first_output = torch.nan_to_num(ends).clamp(0, n_out).to(torch.int64)
+        # Behind what is no number all frames are past the outputs, so that segments keep their order.
+        first_output = torch.where(ends < n_out, ends, n_out).clamp_min(0).to(torch.int64)
         n_ending_in = torch.zeros(n_clips, n_out + 1, dtype=torch.int64, device=device)
         n_ending_in.scatter_add_(1, first_output, torch.ones_like(first_output))
         n_ended = n_ending_in.cumsum(1)  # frames that ended before each output does: the next is cut by its end
@@ -113,7 +114,8 @@ class _Lengths(torch.autograd.Function):
         starts = F.pad(ends, (1, 0))
         to_frame_end = ends - torch.maximum(starts[:, :-1], first_output)
         outputs = torch.arange(n_out, device=importance.device)
-        to_output_end = outputs + 1 - torch.maximum(starts.gather(1, cut_frame), outputs)
+        output_ends = torch.minimum(ends[:, -1:], outputs + 1)  # where the clip fills them; no number where it has none
+        to_output_end = output_ends - torch.maximum(starts.gather(1, cut_frame), outputs)
         lengths = ends.new_empty(n_clips, n_frames + n_out)
         lengths.scatter_(1, frame_end, to_frame_end.masked_fill_(first_output == n_out, 0))
         lengths.scatter_(1, output_end, to_output_end.masked_fill_(cut_frame == n_frames, 0))
@@ -137,7 +139,8 @@ def whole_frames(importance: Tensor, n_out: int) -> Segments:
     """Eq. 5 alone, without Algorithm 1: frame j goes whole, with weight s_j, into output i where i < C_j <= i + 1."""
     n_clips, n_frames = importance.shape
     with torch.no_grad():
-        ends = torch.nan_to_num(importance.to(torch.float64).cumsum(1)) - _ON_THE_LINE
+        ends = importance.to(torch.float64).cumsum(1)
+        ends = torch.where(ends.isnan(), n_out, ends) - _ON_THE_LINE
         output = (ends.ceil() - 1).clamp(0, n_out).to(torch.int64)
         clip = torch.arange(n_clips, device=importance.device)[:, None]
         outputs = torch.arange(n_out + 1, device=importance.device).expand(n_clips, -1).contiguous()
