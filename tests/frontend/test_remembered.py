@@ -35,7 +35,29 @@ def test_lengths_do_not_pile_up() -> None:
     with torch.no_grad():
         for key in range(1000):
             remembered.of(values)(key, lambda: torch.ones(1))
-    assert len(remembered._kept) <= 32
+    assert len(remembered._held[1]) <= 32
+
+
+class Interrupted(Remembered):
+    """After whatever it first keeps of `new`, another thread asks of values that it still holds."""
+
+    old, ready = torch.zeros(1), False
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if self.ready and name != "ready":
+            vars(self)["ready"] = False
+            assert self.of(self.old)("a", lambda: "old") == "old"
+
+
+def test_weights_reloaded_between_two_threads_calls() -> None:
+    remembered, new = Interrupted(), torch.ones(1)
+    with torch.no_grad():
+        remembered.of(remembered.old)("a", lambda: "old")
+        vars(remembered)["ready"] = True
+        assert remembered.of(new)("a", lambda: "new") == "new"
+        assert not remembered.ready
+        assert [remembered.of(new)("a", lambda: "new") for _ in range(2)] == ["new", "new"]
 
 
 @pytest.mark.parametrize("name", ["center", "sigma", "pooling_width"])
@@ -61,6 +83,6 @@ def test_copies_begin_with_nothing() -> None:
     leaf = Leaf(8)
     with torch.no_grad():
         leaf(torch.randn(1, 4000))
-    assert leaf._remembered._kept
+    assert leaf._remembered._held[1]
     for other in (copy.deepcopy(leaf), pickle.loads(pickle.dumps(leaf))):
-        assert not other._remembered._kept
+        assert not other._remembered._held[1]

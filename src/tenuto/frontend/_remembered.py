@@ -22,18 +22,19 @@ class Remembered:
     """
 
     def __init__(self) -> None:
-        self._parameters: tuple[Tensor, ...] = ()
-        self._kept: dict[Hashable, Any] = {}
+        # What is kept, and of which parameters, in one field: another thread sees both as they were, or both new.
+        self._held: tuple[tuple[Tensor, ...], dict[Hashable, Any]] = (), {}
 
     def of(self, *parameters: Tensor) -> Remember:
         """-> (key, make) -> what make() returns or returned; forgets what was kept of parameters of other values."""
         on_cpu = all(each.device.type == "cpu" for each in parameters)
         if torch.is_grad_enabled() or torch.compiler.is_compiling() or not on_cpu:
             return made
-        if not _equal(parameters, self._parameters):
-            self._kept = {}  # first, so that no other thread takes what is old for what is new
-            self._parameters = tuple(each.detach().clone() for each in parameters)
-        return partial(_remember, self._kept)
+        known, kept = self._held
+        if not _equal(parameters, known):
+            kept = {}
+            self._held = tuple(each.detach().clone() for each in parameters), kept
+        return partial(_remember, kept)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Remembered:
         return Remembered()
