@@ -74,6 +74,14 @@ def test_stretches_say_what_one_pass_says() -> None:
     assert_close(torch.cat(parts, -1), layer(x), "float64")
 
 
+@pytest.mark.parametrize("rubbish", [torch.nan, torch.inf])
+def test_what_lies_beyond_a_clip_is_not_read(rubbish: float) -> None:
+    layer, x, lengths = PCEN(4).double(), energies(4, 64, 2), torch.tensor([50, 64])
+    expected = layer(x, lengths)
+    x[0, :, 50:] = rubbish
+    assert_close(layer(x, lengths), expected, "exact")
+
+
 def test_limits() -> None:
     x = energies(2, 40).clamp_min(1e-5)
     assert_close(PCEN(2, alpha=0.0).double()(x), (x + 2).sqrt() - 2**0.5, "float64")

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from oracles import importance as network_oracle
 from oracles import resolution as oracle
 from oracles import warp as warp_oracle
-from tenuto import AvgPool, ChangeHop, ConvAvgPool, DiffRes, LogCompression, UsageError
+from tenuto import PCEN, AvgPool, ChangeHop, ConvAvgPool, DiffRes, LogCompression, UsageError
 from tenuto.frontend.compression import Compression, LayerNorm
+from tenuto.frontend.lengths import length_mask
 from tenuto.frontend.resolution import FullResolution, Resolution
 from tolerances import assert_close
 from trials import TRIALS, Outcome, Subject, unsettled
@@ -185,6 +186,33 @@ def test_a_clip_of_no_frames_among_others_harms_nobody(subject: Subject) -> None
     assert (mixed.features[1] == 0).all()
     assert_close(mixed.features[:1], alone.features, "padding")
     assert mixed.losses is None or torch.isfinite(mixed.losses).all()
+
+
+@pytest.mark.parametrize("learns", [True, False])
+@pytest.mark.parametrize("rubbish", [torch.nan, torch.inf])
+@pytest.mark.parametrize("compress", [None, LogCompression, lambda: PCEN(N_BANDS), lambda: LayerNorm(N_BANDS)])
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: DiffRes(N_BANDS),
+        lambda: DiffRes(N_BANDS, algorithm1=False),
+        AvgPool,
+        lambda: AvgPool(of="compressed"),
+        lambda: ConvAvgPool(N_BANDS),
+        FullResolution,
+    ],
+)
+def test_numbers_that_are_none_beyond_a_clip_are_not_read(
+    build: Callable[[], Resolution], compress: Callable[[], Compression] | None, rubbish: float, learns: bool
+) -> None:
+    layer, lengths = unsettled(build()).eval(), torch.arange(1, 31)  # importances of some round to less than they fill
+    compression = None if compress is None else compress()
+    clean = log_mel(30, 30) if compression is None else energies(30, 30)
+    spoilt = clean.masked_fill(~length_mask(lengths, 30)[:, None], rubbish)
+    with torch.set_grad_enabled(learns):
+        expected, found = (layer(batch, lengths, compression) for batch in (clean, spoilt))
+    assert_close(found.features, expected.features, "padding")
+    assert_close(found.guide_loss, expected.guide_loss, "padding")
 
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=str)

@@ -189,11 +189,12 @@ class PCEN(Compression):
 
     def forward(self, energies: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Energies (batch, band, frame), lengths (batch,) in frames -> the same shape, zero beyond lengths."""
-        compressed, _ = self.chunk(energies)
         if lengths is None:
-            return compressed
+            return self.chunk(energies)[0]
         lengths = checked_lengths(lengths, energies, "frame")
-        return compressed.masked_fill(~length_mask(lengths, energies.shape[-1])[:, None], 0)
+        beyond = ~length_mask(lengths, energies.shape[-1])[:, None]
+        compressed, _ = self.chunk(energies.masked_fill(beyond, 0))  # whose blocks look ahead, with weights of 0
+        return compressed.masked_fill(beyond, 0)
 
     def chunk(self, energies: Tensor, mean: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """A stretch of a longer sound: energies (batch, band, frame) -> compressed, and M of its last frame.

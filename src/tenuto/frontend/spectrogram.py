@@ -50,6 +50,8 @@ class Spectrogram(ABC):
         spectrogram = spectrogram.mT.contiguous().mT  # a frame's bands together, as warp and network like it
         if compression is None:
             return _log_mel(spectrogram, lengths)
+        if lengths is not None:
+            spectrogram = spectrogram.masked_fill(~length_mask(lengths, spectrogram.shape[-1])[:, None], 0)
         if not looks and not compression.along_time:
             return _Energies(spectrogram, lengths, spectrogram, compression)
         compress = compression.overwrite if overwrite else compression
