@@ -44,9 +44,9 @@ def test_training_is_each_clip_with_common_statistics(lengths: tuple[int, ...], 
         assert_close(found[..., :n].flatten(1), clip, "float64")
         assert (found[..., n:] == 0).all()
     assert normalised.stride() == x.stride()
-    assert norm.num_batches_tracked == 1
-    assert_close(norm.running_mean, 0.9 * before.running_mean + 0.1 * cells.mean(1), "float64")
     if cells.shape[1] > 1:
+        assert norm.num_batches_tracked == 1
+        assert_close(norm.running_mean, 0.9 * before.running_mean + 0.1 * cells.mean(1), "float64")
         assert_close(norm.running_var, 0.9 * before.running_var + 0.1 * cells.var(1), "float64")
 
 
@@ -64,11 +64,17 @@ def test_gradients(lengths: tuple[int, ...], together: bool) -> None:
     assert torch.autograd.gradcheck(of, tuple(each.requires_grad_() for each in given))
 
 
-def test_no_sound_at_all_leaves_numbers() -> None:
-    norm = unsettled()
-    assert (norm(images(1, together=True), torch.zeros(3, 9, dtype=torch.float64)) == 0).all()
-    assert norm.running_mean.isfinite().all()
-    assert norm.running_var.isfinite().all()
+@pytest.mark.parametrize("momentum", [0.1, None])
+@pytest.mark.parametrize("n_valid", [0, 1])
+def test_a_batch_without_a_variance_leaves_statistics_as_they_are(n_valid: int, momentum: float | None) -> None:
+    norm, valid = unsettled(), length_mask(torch.tensor([0, n_valid, 0]), 9).double()
+    norm.momentum = momentum
+    before = {name: values.clone() for name, values in norm.named_buffers()}
+    normalised = norm(images(1, together=True), valid)
+    assert normalised.isfinite().all()
+    assert (normalised[(valid == 0)[:, None, None].expand_as(normalised)] == 0).all()
+    for name, values in norm.named_buffers():
+        assert torch.equal(values, before[name]), name
 
 
 def test_evaluation_masks_nothing() -> None:

@@ -48,25 +48,26 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
         mean = (x * valid).sum((0, 2, 3)) / n
         centred = x - mean[:, None, None]
         variance = (centred.square() * valid).sum((0, 2, 3)) / n
-        self._follow(mean.detach(), variance.detach() * (n / (n - 1).clamp_min(1)))
+        self._follow(mean.detach(), variance.detach() * (n / (n - 1).clamp_min(1)), n > 1)
         assert self.weight is not None
         assert self.bias is not None
         scale = self.weight * torch.rsqrt(variance + self.eps)
         return (centred * scale[:, None, None] + self.bias[:, None, None]) * valid
 
-    def _follow(self, mean: Tensor, variance: Tensor) -> None:
+    def _follow(self, mean: Tensor, variance: Tensor, counts: Tensor) -> None:
+        """Not where counts () is false: what has no variance says nothing of others. No GPU is waited for."""
         assert self.running_mean is not None
         assert self.running_var is not None
-        share = self._share_of_next()
+        share = self._share_of_next(counts) * counts.to(mean.dtype)
         with torch.no_grad():
             self.running_mean.lerp_(mean, share)
             self.running_var.lerp_(variance, share)
 
-    def _share_of_next(self) -> float:
+    def _share_of_next(self, counts: Tensor | bool = True) -> float:
         """Counts a batch; -> its share in the running statistics: momentum, or where that is None of all alike."""
         assert self.num_batches_tracked is not None
-        self.num_batches_tracked.add_(1)
-        return 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        self.num_batches_tracked.add_(counts)
+        return 1 / max(1.0, float(self.num_batches_tracked)) if self.momentum is None else self.momentum
 
 
 def apply_norm(norm: nn.Module, x: Tensor, valid: Tensor | None) -> Tensor:
