@@ -42,6 +42,7 @@ def test_what_is_asked_for_late_is_what_the_call_saw(compression: LogCompression
     assert at_once.guide_loss.requires_grad
     with torch.inference_mode():
         output = built(frames, lengths, compression)
+        output.importance.mul_(3)
     frames.fill_(7)
     lengths.fill_(40)
     built.guide_lambda, built.reduction, built.epsilon = 0.9, 0.1, 1.0

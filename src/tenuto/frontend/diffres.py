@@ -99,10 +99,11 @@ class DiffRes(Resolution):
         below = spectrogram.below(energy, self.epsilon) if empty is None else lambda: empty
         lengths = None if spectrogram.lengths is None else spectrogram.lengths.clone()  # callers may change theirs
         normalizer = self.reduction if self.normalizer == "reduction" else share
-        measure = partial(_measures, importance, below, lengths, normalizer, self.guide_lambda)
+        others = below, lengths, normalizer, self.guide_lambda
         if _may_wait(features):
+            measure = partial(_measures, importance.clone(), *others)
             return ResolutionOutput.measured_later(features, kept, importance, measure)
-        return ResolutionOutput(features, kept, importance, *measure())
+        return ResolutionOutput(features, kept, importance, *_measures(importance, *others))
 
     def _importance(self, spectrogram: Spectrogram, kept: Tensor) -> Tensor:
         """Eq. 3 and its rescaling, in float64 up to the warp: (batch, frame).
