@@ -87,7 +87,7 @@ def test_lengths_of_another_kind_are_refused(lengths: torch.Tensor) -> None:
         checked_lengths(lengths, torch.rand(2, 3, 4), "frame")
 
 
-@pytest.mark.parametrize("dtype", [torch.int16, torch.int32, torch.int64])
+@pytest.mark.parametrize("dtype", [torch.int16, torch.uint16, torch.int32, torch.int64])
 def test_lengths_of_any_integers_count_alike(dtype: torch.dtype) -> None:
     front_end = Frontend(MelSpectrogram(n_mels=8), AvgPool(0.75))
     lengths = torch.tensor([32700, 20000])

@@ -356,6 +356,9 @@ def test_every_segment_is_written_whatever_the_importance() -> None:
         (torch.rand(2, 3, 8), torch.rand(3, 8), 3, "mean"),
         (torch.rand(3, 8), torch.rand(2, 8), 3, "mean"),
         (torch.rand(2, 3, 8), torch.rand(2, 8), 0, "mean"),
+        (torch.rand(0, 3, 8), torch.rand(0, 8), 3, "mean"),
+        (torch.rand(2, 0, 8), torch.rand(2, 8), 3, "max"),
+        (torch.rand(2, 3, 0), torch.rand(2, 0), 3, "max"),
         (torch.rand(2, 3, 8), torch.rand(2, 8), 3, "median"),
     ],
 )

@@ -92,9 +92,10 @@ def checked_lengths(lengths: Tensor, batch: Tensor, axis: str) -> Tensor:
     counts = not (lengths.dtype.is_floating_point or lengths.dtype.is_complex or lengths.dtype == torch.bool)
     if not counts or lengths.shape != batch.shape[:1]:
         raise _refused(f"{lengths.dtype} {tuple(lengths.shape)}", batch, axis)
+    lengths = lengths.to(torch.int64)  # first: little is done with unsigned ones
     if eager_on_cpu(lengths) and not 0 <= int(lengths.min()) <= int(lengths.max()) <= batch.shape[-1]:
         raise _refused(f"from {int(lengths.min())} to {int(lengths.max())}", batch, axis)
-    return lengths.to(batch.device, torch.int64)
+    return lengths.to(batch.device)
 
 
 def _refused(what: str, batch: Tensor, axis: str) -> UsageError:

@@ -95,10 +95,10 @@ def _kernel_for(importance: Tensor) -> Any:
 
 def _check(frames: Tensor, importance: Tensor, n_out: int) -> None:
     fits = frames.dim() == 3 and importance.shape == (frames.shape[0], frames.shape[2])
-    if not fits or frames.shape[2] == 0:
+    if not fits or 0 in frames.shape:
         raise UsageError(
             f"frames {tuple(frames.shape)}, importance {tuple(importance.shape)}; "
-            "wanted (batch, band, frame) and (batch, frame), with at least one frame"
+            "wanted (batch, band, frame) and (batch, frame), with at least one clip, band and frame"
         )
     if n_out < 1:
         raise UsageError(f"n_out is {n_out}; wanted at least one output frame")
