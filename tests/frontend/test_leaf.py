@@ -201,6 +201,18 @@ def test_an_empty_clip_harms_nobody_where_hops_are_large(hop_length: int) -> Non
         assert_close(together[i : i + 1, :, : alone.shape[-1]], alone, "fast LEAF")
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("learns", [True, False])
+def test_a_centre_that_is_no_number_is_seen_in_its_band_alone(method: Method, learns: bool) -> None:
+    leaf, waveforms = Leaf(8, start="analytic", method=method), torch.randn(1, 3000)
+    with torch.no_grad():
+        leaf.center[3] = torch.nan
+    with torch.set_grad_enabled(learns):
+        energies = leaf(waveforms)
+    assert energies.isnan().all(-1).tolist() == [[band == 3 for band in range(8)]]
+    assert energies[:, [0, 1, 2, 4, 5, 6, 7]].isfinite().all()
+
+
 def subject(method: Method) -> Subject:
     bank: dict[str, Any] = {"window_length": 41, "hop_length": 16, "start": "analytic", "method": method}
     return Subject(

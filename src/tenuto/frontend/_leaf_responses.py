@@ -46,7 +46,7 @@ def responses(
     Rates come in ascending order. Gaussians of area one cut to `window` samples, as far as they are near shares.
     """
     bin_width, runs = 2 * math.pi / bins.n_fft, of_rates(rates)
-    middle = torch.round(centers.detach() / bin_width)
+    middle = torch.round(centers.detach() / bin_width).nan_to_num()  # of a centre that is no number: any
     offset = (middle * bin_width - centers).to(dtype)  # of the middle bin from the centre
     most = runs[-1][0] * bins.n_coarse
     tables = _waves(window // 2 + 1, most, bins.n_coarse * bins.hop, dtype)
