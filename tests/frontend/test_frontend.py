@@ -110,6 +110,18 @@ def test_energies_that_a_caller_holds_are_never_overwritten() -> None:
     assert_close(energies, before, "exact")
 
 
+@pytest.mark.parametrize("listened", ["filterbank", "resolution", "compression"])
+def test_what_a_hook_saw_is_never_overwritten(listened: str) -> None:
+    frontend, waveforms, seen = Frontend(bank()).eval(), noise(2, 900), []
+    if listened == "filterbank":
+        frontend.filterbank.register_forward_hook(lambda module, given, energies: seen.append(energies))
+    else:
+        getattr(frontend, listened).register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    with torch.no_grad():
+        frontend(waveforms)
+        assert_close(seen[0], bank()(waveforms), "exact")
+
+
 @pytest.mark.parametrize(("reduction", "hop_length"), [(0.75, 640), (0.5, 320), (0.33, 239), (0.25, 213), (0.0, 160)])
 def test_change_hop_is_the_filterbank_at_the_larger_hop(reduction: float, hop_length: int) -> None:
     waveforms = noise(1, 16000)

@@ -64,5 +64,11 @@ class Frontend(nn.Module):
         if self.augment is not None and self.training:
             empty = frame_energy(energies) < self.resolution.epsilon  # of the sound, not of its mask
             energies = self.augment(energies, frames)
-        features: ResolutionOutput = self.resolution(energies, frames, self.compression, empty, overwrite=True)
+        overwrite = not self._is_heard()
+        features: ResolutionOutput = self.resolution(energies, frames, self.compression, empty, overwrite=overwrite)
         return features
+
+    def _is_heard(self) -> bool:
+        """Whether a hook sees energies between filterbank and compression, and may keep them."""
+        heard = self.filterbank._forward_hooks or self.resolution._forward_pre_hooks
+        return bool(heard or self.compression._forward_pre_hooks or self.compression._forward_hooks)
