@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -54,6 +55,72 @@ def test_any_number_of_bands_and_frames(n_bands: int) -> None:
 def batch_with_mask(clips: list[Tensor], n_padding: int = 5) -> tuple[Tensor, Tensor]:
     batch, lengths = pad([clip[None] for clip in clips], n_padding)
     return batch, length_mask(lengths, batch.shape[-1])
+
+
+class Adapted(nn.Module):
+    """A convolution with something beside it, as adapters for fine-tuning are; its attributes are the convolution's."""
+
+    def __init__(self, conv: nn.Conv1d) -> None:
+        super().__init__()
+        self.conv = conv
+        self.beside = nn.Parameter(torch.randn_like(conv.weight))
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("conv"), name)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x) + F.conv2d(x, self.beside[:, :, None], padding=(0, int(self.conv.padding[0])))
+
+
+@pytest.mark.parametrize("learns", [True, False])
+def test_a_convolution_that_was_replaced_is_called(learns: bool) -> None:
+    network, x = unsettled(FrameImportance(8)).eval(), torch.randn(2, 8, 50)
+    block = network.blocks[0]
+    block.conv1 = Adapted(block.conv1)
+    with torch.set_grad_enabled(learns):
+        adapted = network(x)
+        with torch.no_grad():
+            block.conv1.conv.weight.add_(block.conv1.beside)
+        block.conv1 = block.conv1.conv
+        assert_close(adapted, network(x), "float32")
+
+
+@pytest.mark.parametrize("name", ["conv1", "norm1"])
+def test_hooks_on_the_way_back_are_called_in_evaluation(name: str) -> None:
+    network, called = unsettled(FrameImportance(8)).eval(), []
+    module = getattr(network.blocks[0], name)
+    module.register_full_backward_hook(lambda *arguments: called.append(1))
+    network(torch.randn(2, 8, 50, requires_grad=True)).sum().backward()
+    assert called
+
+
+@pytest.mark.parametrize("learns", [True, False])
+@pytest.mark.parametrize("training", [True, False])
+def test_what_a_hook_on_a_norm_saw_is_not_overwritten(training: bool, learns: bool) -> None:
+    network, seen = unsettled(FrameImportance(8)).train(training), []
+    for name in ("norm1", "norm2"):
+        norm = getattr(network.blocks[-1], name)
+        norm.register_forward_hook(lambda module, given, found: seen.append((found, found.clone())))
+    with torch.set_grad_enabled(learns):
+        network(*batch_with_mask([torch.randn(8, 50), torch.randn(8, 30)]))
+    assert len(seen) == 2
+    for found, then in seen:
+        assert_close(found, then, "exact")
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("learns", [True, False])
+def test_norms_without_running_statistics_use_the_batchs(learns: bool, training: bool) -> None:
+    network, batch = unsettled(FrameImportance(8)), batch_with_mask([torch.randn(8, 50), torch.randn(8, 30)])
+    expected = copy.deepcopy(network).train()(*batch)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.track_running_stats, module.running_mean, module.running_var = False, None, None
+    with torch.set_grad_enabled(learns):
+        assert_close(network.train(training)(*batch), expected, "float32")
 
 
 @pytest.mark.parametrize("dilation", [1, 3])

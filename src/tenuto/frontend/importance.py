@@ -70,18 +70,29 @@ def _conv_norm(
     x: Tensor, conv: nn.Conv1d, norm: MaskedBatchNorm2d, valid: Tensor | None, folded: Folded | None
 ) -> Tensor:
     """(batch, n_in, 1, frame) -> (batch, n_out, 1, frame), zero beyond what is valid, as the next zero padding is."""
-    if norm.training:
-        return apply_norm(norm, conv(x), valid)
-    if _hooked(conv, norm):
-        convolved: Tensor = norm(conv(x))
+    if norm.training or not _folds(conv, norm):
+        convolved = apply_norm(norm, conv(x), valid)
+        convolved = convolved.clone() if _hooked(norm) else convolved  # it is written into, and a hook may keep it
+        if norm.training:
+            return convolved
     else:
         convolved = _convolve(x, conv, *(fold([(conv, norm)])[0] if folded is None else folded))
     return convolved if valid is None else _silenced(convolved, valid)
 
 
-def _hooked(*modules: nn.Module) -> bool:
-    """Whether somebody listens to a module's calls or makes its weights at each (pruning): it is called, not folded."""
-    return any(module._forward_pre_hooks or module._forward_hooks for module in modules)
+def _folds(conv: nn.Module, norm: nn.Module) -> bool:
+    """Whether they are called as they are here, by nobody's else code: in evaluation they may be one convolution.
+
+    Not where one was replaced (adapters), or has hooks, or where statistics are the batch's.
+    """
+    ours = type(conv).forward is FrameConv.forward and type(norm).forward is MaskedBatchNorm2d.forward
+    return ours and norm.running_var is not None and not (_hooked(conv) or _hooked(norm))
+
+
+def _hooked(module: nn.Module) -> bool:
+    """Whether somebody listens to its calls, or makes its weights at each (pruning)."""
+    heard = module._forward_hooks or module._forward_pre_hooks
+    return bool(heard or module._backward_hooks or module._backward_pre_hooks)
 
 
 def _silenced(x: Tensor, valid: Tensor) -> Tensor:
@@ -168,7 +179,7 @@ class FrameImportance(nn.Module):
         x = x.mT.contiguous().mT[:, :, None]  # a frame's bands together, as `_convolve` likes it
         pairs = [pair for block in self.blocks for pair in block.pairs]  # type: ignore[union-attr]
         evaluates = not torch.is_grad_enabled() and not any(
-            norm.training or _hooked(conv, norm) for conv, norm in pairs
+            norm.training or not _folds(conv, norm) for conv, norm in pairs
         )
         folded = fold(pairs) if evaluates else [None] * len(pairs)
         for i, block in enumerate(self.blocks):

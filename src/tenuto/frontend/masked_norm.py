@@ -24,9 +24,10 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
     def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
         """x (batch, channel, height, frame), valid (batch, frame) of ones and zeros or None: all -> the same shape.
 
-        In training zero beyond the valid frames; in evaluation there is nothing to count, and nothing is masked.
+        In training zero beyond the valid frames; in evaluation there is nothing to count, and nothing is masked,
+        unless there are no running statistics: then the batch's are taken in evaluation, too.
         """
-        if valid is None or not self.training:
+        if valid is None or not (self.training or self.running_var is None):
             return super().forward(x)
         if eager_on_cpu(x) and x.stride(1) == 1:
             where = valid[:, None].expand(-1, x.shape[2], -1).reshape(-1).nonzero()[:, 0]
@@ -35,9 +36,9 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
         return self._masked(x, valid[:, None, None])
 
     def packed(self, x: Tensor, packing: Pixels | Clips) -> Tensor:
-        """In training: what `packing` takes of x (batch, channel, height, frame) alone, through the fused kernel."""
+        """By the batch's statistics: what `packing` takes of x (batch, channel, height, frame), in the fused kernel."""
         running = self.running_mean, self.running_var
-        share = self._share_of_next()
+        share = 0.0 if self.running_var is None else self._share_of_next()
         taken = F.batch_norm(_Pack.apply(x, packing), *running, self.weight, self.bias, True, share, self.eps)
         unpacked: Tensor = _Unpack.apply(taken, packing)
         return unpacked
@@ -56,8 +57,8 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
 
     def _follow(self, mean: Tensor, variance: Tensor, counts: Tensor) -> None:
         """Not where counts () is false: what has no variance says nothing of others. No GPU is waited for."""
-        assert self.running_mean is not None
-        assert self.running_var is not None
+        if self.running_mean is None or self.running_var is None:
+            return
         share = self._share_of_next(counts) * counts.to(mean.dtype)
         with torch.no_grad():
             self.running_mean.lerp_(mean, share)
