@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -439,3 +440,20 @@ def test_large_clips_without_gradients_are_read_once_and_floored_alike(loudness:
     assert once.features.isfinite().all()
     torch.testing.assert_close(once.features, twice.features.detach(), rtol=1e-5, atol=2e-3 if loudness > 1 else 2e-5)
     torch.testing.assert_close(once.importance, twice.importance.detach(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("learns", [True, False])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("ablation", [{}, {"algorithm1": False}, {"rescaling": "paper"}], ids=str)
+def test_another_default_device_changes_nothing(ablation: dict[str, Any], training: bool, learns: bool) -> None:
+    built, (spectrogram, lengths) = layer(**ablation).train(training), batch()
+    for handed in (None, lengths):
+        with torch.set_grad_enabled(learns):
+            expected = copy.deepcopy(built)(spectrogram, handed)
+            with torch.device("meta"):
+                found = copy.deepcopy(built)(spectrogram, handed)
+        assert_close(found.features, expected.features, "exact")
+        assert_close(found.guide_loss, expected.guide_loss, "exact")
+        if learns:
+            with torch.device("meta"):
+                found.features.sum().backward()

@@ -213,6 +213,16 @@ def test_a_centre_that_is_no_number_is_seen_in_its_band_alone(method: Method, le
     assert energies[:, [0, 1, 2, 4, 5, 6, 7]].isfinite().all()
 
 
+def test_another_default_device_is_not_that_of_what_is_kept() -> None:
+    """What depends on settings alone is kept for later calls, of whatever device was the default at the first."""
+    leaf, waveforms = Leaf(4, window_length=243, hop_length=97, f_max=7000.0), torch.randn(1, 2000)
+    with torch.device("meta"):
+        for learns in (True, False):
+            with torch.set_grad_enabled(learns):
+                energies = leaf(waveforms, torch.tensor([1900], device="cpu"))
+    assert_close(energies, leaf(waveforms, torch.tensor([1900])).detach(), "fast LEAF")
+
+
 def subject(method: Method) -> Subject:
     bank: dict[str, Any] = {"window_length": 41, "hop_length": 16, "start": "analytic", "method": method}
     return Subject(

@@ -147,8 +147,8 @@ def _resampling(window: int, hop: int, rate: int, tail: int) -> Tensor:
     """
     n_hops = 2 * tail + -(-window // hop)
     with torch.inference_mode(False):
-        at = torch.arange(n_hops * rate, dtype=torch.float64) * (hop / rate) - tail * hop
-        distance = (at[:, None] - torch.arange(window)) * (rate / hop)
+        at = torch.arange(n_hops * rate, dtype=torch.float64, device="cpu") * (hop / rate) - tail * hop
+        distance = (at[:, None] - torch.arange(window, device="cpu")) * (rate / hop)
         return torch.sinc(distance) if rate == hop else _raised_cosine(distance)
 
 
@@ -158,7 +158,7 @@ def _raised_cosine(x: Tensor) -> Tensor:
     A sinc's tails, cut, would let loud frames be heard in quiet ones some windows away.
     """
     below = 1 - (2 * _ROLL_OFF * x).square()  # nothing at the kernel's two removable poles
-    at_poles = math.pi / 4 * torch.sinc(torch.tensor(0.5 / _ROLL_OFF, dtype=x.dtype))
+    at_poles = math.pi / 4 * torch.sinc(x.new_tensor(0.5 / _ROLL_OFF))
     return torch.where(below.abs() < 1e-9, at_poles, torch.sinc(x) * torch.cos(math.pi * _ROLL_OFF * x) / below)
 
 

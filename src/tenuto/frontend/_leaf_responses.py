@@ -116,8 +116,8 @@ def _unstretched(gradient: Tensor, between: Tensor) -> Tensor:
 def _waves(n_taps: int, n_points: int, size: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     """Points 2 pi / size apart, round 0 and some more at both ends; cosines and sines there (tap, point)."""
     with torch.inference_mode(False):  # kept for later calls, which may train
-        point = torch.arange(n_points + _TAPS - 1) - n_points // 2 - (_TAPS // 2 - 1)
-        angle = (torch.arange(n_taps)[:, None] * point % size).double() * (2 * math.pi / size)
+        point = torch.arange(n_points + _TAPS - 1, device="cpu") - n_points // 2 - (_TAPS // 2 - 1)
+        angle = (torch.arange(n_taps, device="cpu")[:, None] * point % size).double() * (2 * math.pi / size)
         return (point.double() * (2 * math.pi / size)).to(dtype), angle.cos().to(dtype), angle.sin().to(dtype)
 
 
@@ -125,8 +125,11 @@ def _waves(n_taps: int, n_points: int, size: int, dtype: torch.dtype) -> tuple[T
 def _interpolation(n_between: int) -> Tensor:
     """Weights (tap, place x 2), float64, each twice: Kaiser's windowed sinc, from points to places between two."""
     with torch.inference_mode(False):
-        place = torch.arange(n_between, dtype=torch.float64) / n_between
-        distance = place - (torch.arange(_TAPS, dtype=torch.float64) - (_TAPS // 2 - 1))[:, None]
+        place = torch.arange(n_between, dtype=torch.float64, device="cpu") / n_between
+        tap = torch.arange(_TAPS, dtype=torch.float64, device="cpu")
+        distance = place - (tap - (_TAPS // 2 - 1))[:, None]
         fall = torch.special.i0(_KAISER_BETA * (1 - (distance / (_TAPS // 2)).square()).clamp_min(0).sqrt())
-        weights: Tensor = torch.sinc(distance) * fall / torch.special.i0(torch.tensor(_KAISER_BETA).double())
+        weights: Tensor = (
+            torch.sinc(distance) * fall / torch.special.i0(torch.tensor(_KAISER_BETA, device="cpu").double())
+        )
         return weights.repeat_interleave(2, 1)

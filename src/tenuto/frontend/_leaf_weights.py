@@ -78,9 +78,9 @@ def _weights(response: Tensor, share: Tensor, windows: Tensor, which: Pairs, dty
 def _tables(window: int, size: int, which: Pairs) -> tuple[Tensor, Tensor]:
     """Cosines (window, difference), float64, of a window's transform; how often pairs count (difference, first bin)."""
     with torch.inference_mode(False):  # kept for later calls, which may train
-        n = torch.arange(window) - window // 2
-        d = torch.arange(which.first_difference, which.last_difference + 1)
-        middle = 2 * torch.arange(which.first, which.last + 1) + d[:, None]  # twice f + d/2
+        n = torch.arange(window, device="cpu") - window // 2
+        d = torch.arange(which.first_difference, which.last_difference + 1, device="cpu")
+        middle = 2 * torch.arange(which.first, which.last + 1, device="cpu") + d[:, None]  # twice f + d/2
         inside = ((middle >= 0) & (middle <= size)).double()
         counts = inside - 0.5 * ((middle == 0) | (middle == size)).double()  # where a pair is its own mirror image
         # the segment begins K/2 before the window's middle, which turns every second bin's sign

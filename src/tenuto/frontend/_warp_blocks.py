@@ -128,10 +128,10 @@ class _Block:
 def _blocks(cuts: Segments) -> Iterator[_Block]:
     """Of N_BLOCK segments a thread or a little less (of more only where one output has as many)."""
     n_block = N_BLOCK * torch.get_num_threads()
-    row = torch.arange(len(cuts.output_starts))
+    row = torch.arange(len(cuts.output_starts), device=cuts.frame.device)
     n_outputs_ended = row - row // (cuts.n_out + 1)
     starts = cuts.output_starts if cuts.output_end is None else cuts.output_starts - n_outputs_ended
-    wanted = torch.arange(0, len(cuts.frame) + n_block, n_block)
+    wanted = torch.arange(0, len(cuts.frame) + n_block, n_block, device=row.device)
     edges = torch.searchsorted(cuts.output_starts, wanted).clamp_max_(len(row) - 1)
     edges = edges[torch.cat([edges.new_ones(1), edges.diff()]) > 0]
     frames = starts[edges].tolist()
@@ -147,7 +147,7 @@ def _backward(
     largest, grad_sums = outputs.largest[o], outputs.grad_sums[o]
     x, w, joins = rows[f], by_frame.weight[f], by_frame.joins[f] - o.start
     is_max = (x * by_frame.compared[f]).eq_(largest.index_select(0, joins))
-    n_max = bag_sum(is_max, torch.arange(len(x)), block.starts, torch.ones_like(w[:, 0]))
+    n_max = bag_sum(is_max, torch.arange(len(x), device=x.device), block.starts, torch.ones_like(w[:, 0]))
     if by_output is not None:
         cut = rows.index_select(0, by_output.joins[o])
         cut_is_max = (cut * by_output.compared[o]).eq_(largest)
@@ -182,7 +182,7 @@ def row_products(grad: Tensor, rows: Tensor, frame: Tensor, cuts: Segments) -> T
 def csr(row_starts: Tensor, column: Tensor, value: Tensor, shape: tuple[int, int]) -> Tensor:
     """A sparse matrix whose form is not looked through."""
     _announce()
-    return torch.sparse_csr_tensor(row_starts, column, value, shape, check_invariants=False)
+    return torch.sparse_csr_tensor(row_starts, column, value, shape, device=value.device, check_invariants=False)
 
 
 @cache
@@ -190,7 +190,5 @@ def _announce() -> None:
     """PyTorch says once per process that sparse matrices in this form are new: not to our callers."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
-        nothing = torch.zeros(0)
-        torch.sparse_csr_tensor(
-            torch.zeros(1, dtype=torch.int64), nothing.long(), nothing, (0, 0), check_invariants=False
-        )
+        start, nothing = torch.zeros(1, dtype=torch.int64, device="cpu"), torch.zeros(0, device="cpu")
+        torch.sparse_csr_tensor(start, nothing.long(), nothing, (0, 0), device="cpu", check_invariants=False)

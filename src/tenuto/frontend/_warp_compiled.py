@@ -62,7 +62,7 @@ def _cut(importance: Tensor, n_out: int, algorithm1: bool) -> tuple[Tensor, Tens
     """importance (batch, frame), on a CPU -> weight, frame, starts and n_most of `_warp_forward.Cuts`."""
     cuts = _cutter(_warp_forward, algorithm1)(importance, n_out)
     weight = cuts.weight if algorithm1 else cuts.weight.clone()  # whole frames weigh what came in
-    return weight, cuts.frame, cuts.starts, torch.tensor(cuts.n_most)
+    return weight, cuts.frame, cuts.starts, torch.tensor(cuts.n_most, device=weight.device)
 
 
 @_cut.register_fake

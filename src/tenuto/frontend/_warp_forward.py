@@ -40,7 +40,8 @@ class Cuts:
         weight, frame, starts = self.weight.to(dtype), self.frame, self.starts
         max_weight = weight * (max_scale.to(dtype) if isinstance(max_scale, Tensor) else max_scale)
         if n_group > 1:
-            before = torch.arange(n_clips, dtype=torch.int32)[:, None] % n_group  # clips of its group before each
+            clip = torch.arange(n_clips, dtype=torch.int32, device=frame.device)[:, None]
+            before = clip % n_group  # clips of its group before each
             frame, starts = frame + before * self.importance.shape[1], starts + before * n_segments
         parts = [torch.split(x.view(-1), n_group * x.shape[1]) for x in (weight, max_weight, self.frame, frame, starts)]
         firsts = range(0, n_clips, n_group)
@@ -102,13 +103,13 @@ class Group:
 
 def segments(importance: Tensor, n_out: int) -> Cuts:
     """importance (batch, frame) >= 0 -> its segments; cumulated in float64 so that boundaries are right."""
-    n_clips, n_frames = importance.shape
-    count = torch.arange(n_frames + n_out + 1, dtype=torch.int32)
+    (n_clips, n_frames), device = importance.shape, importance.device
+    count = torch.arange(n_frames + n_out + 1, dtype=torch.int32, device=device)
     ends = importance.to(torch.float64).cumsum(1)  # C: (batch, frame)
     # Frames that end in output i are counted at i + 1: so summed up they are those that ended before output i begins.
     after = torch.nan_to_num(ends, nan=n_out).clamp_max_(n_out).to(torch.int64).add_(1)
-    n_ending = torch.zeros(n_clips, n_out + 2, dtype=torch.int64)
-    n_ending.scatter_add_(1, after, torch.ones((), dtype=torch.int64).expand_as(after))
+    n_ending = torch.zeros(n_clips, n_out + 2, dtype=torch.int64, device=device)
+    n_ending.scatter_add_(1, after, after.new_ones(()).expand_as(after))
     starts = n_ending.cumsum(1).add_(count[: n_out + 2])
     starts[:, -1] = n_frames + n_out
     # A frame's end is the cut behind the frames and the whole outputs that ended before it; the first cut is at 0.
@@ -127,7 +128,7 @@ def whole_frames(importance: Tensor, n_out: int) -> Cuts:
     """As `_warp_torch.whole_frames`: every frame goes whole into one output."""
     whole = _warp_torch.whole_frames(importance, n_out)
     n_clips, n_frames = importance.shape
-    before = torch.arange(n_clips)[:, None] * n_frames
+    before = torch.arange(n_clips, device=importance.device)[:, None] * n_frames
     frame = whole.clip_frame.view_as(importance).to(torch.int32)
     starts = F.pad(whole.output_starts[:-1].view(n_clips, -1) - before, (0, 1), value=n_frames).to(torch.int32)
     weight = whole.weight.view_as(importance)

@@ -197,9 +197,9 @@ def _worth_packing(valid: Tensor, gap: int) -> bool:
 def _end_to_end(spectrogram: Tensor, lengths: list[int], gap: int) -> tuple[Tensor, Tensor]:
     """(batch, band, frame) -> clips one behind the other, `gap` zeros after each, (1, band, frame); where they are."""
     clips = spectrogram.mT
-    space, outside = clips.new_zeros(gap, clips.shape[2]), torch.zeros(gap, dtype=torch.bool)
+    space, outside = clips.new_zeros(gap, clips.shape[2]), clips.new_zeros(gap, dtype=torch.bool)
     frames = [part for clip, n in zip(clips, lengths, strict=True) for part in (clip[:n], space)]
-    inside = [part for n in lengths for part in (torch.ones(n, dtype=torch.bool), outside)]
+    inside = [part for n in lengths for part in (clips.new_ones(n, dtype=torch.bool), outside)]
     return torch.cat(frames)[None].mT, torch.cat(inside)[None]
 
 

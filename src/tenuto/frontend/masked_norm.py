@@ -100,7 +100,8 @@ class Pixels(NamedTuple):
 
     def unpack(self, packed: Tensor) -> Tensor:
         """Images, zero elsewhere; a tensor of its own, since a view that is written into has a long way back."""
-        images = torch.empty(self.shape, dtype=packed.dtype, memory_format=torch.channels_last).zero_()
+        dtype, device = packed.dtype, packed.device
+        images = torch.empty(self.shape, dtype=dtype, device=device, memory_format=torch.channels_last).zero_()
         _pixels(images).index_copy_(0, self.where, packed)
         return images
 
