@@ -13,7 +13,7 @@ from tenuto.data.clips import Clip, ClipTable, make_table
 from tenuto.data.identity import fingerprint
 from tenuto.data.sets import find_clips
 from tenuto.errors import UsageError, WorkError
-from tenuto.training.runs import RunFolder, claim
+from tenuto.training.runs import RunFolder, check_own, claim
 from training.sounds import make_sounds, small_recipe
 
 
@@ -62,11 +62,33 @@ def test_the_fingerprint_is_not_of_the_place(table: ClipTable, tmp_path: Path) -
 
 def test_other_audio_in_the_place_of_the_old_is_refused(table: ClipTable, tmp_path: Path) -> None:
     run = claimed(tmp_path / "run", table)
+    run.curves.write_text("epoch\n1\n")
     claimed(run.root, table)  # goes on
     with table.clips[0].path.open("ab") as file:
         file.write(b"more")
     with pytest.raises(UsageError, match="holds a run with data="):
         claimed(run.root, table)
+
+
+@pytest.mark.parametrize("left", ["", ".run.json.7.part", "checkpoints/.last.ckpt.7.part"])
+def test_a_run_that_never_began_gives_way_to_another(table: ClipTable, tmp_path: Path, left: str) -> None:
+    run, identity = claimed(tmp_path / "run", table), {"data": fingerprint(table), "seed": 1}
+    if left:
+        (run.root / left).parent.mkdir(exist_ok=True)
+        (run.root / left).write_text("half")
+    assert claim(run, small_recipe("frontend.n_mels=20"), identity) is None
+    check_own(run, small_recipe("frontend.n_mels=20"), identity)
+    with pytest.raises(UsageError, match=r"differing in frontend\.n_mels"):  # as the other process is told
+        check_own(run, small_recipe(), {"data": fingerprint(table)})
+
+
+@pytest.mark.parametrize("left", ["curves.csv", "checkpoints/last.ckpt", "tensorboard/events", "metrics.json"])
+def test_a_run_that_began_does_not(table: ClipTable, tmp_path: Path, left: str) -> None:
+    run = claimed(tmp_path / "run", table)
+    (run.root / left).parent.mkdir(exist_ok=True)
+    (run.root / left).write_text("{}")
+    with pytest.raises(UsageError, match=r"differing in frontend\.n_mels"):
+        claim(run, small_recipe("frontend.n_mels=20"), {"data": fingerprint(table)})
 
 
 def test_a_file_that_went_away_is_other_data(table: ClipTable) -> None:

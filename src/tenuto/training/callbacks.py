@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 import warnings
 from collections.abc import Iterable
@@ -94,7 +95,12 @@ class EpochEnd(Callback):
             self.other.close()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Leaves nothing of a first epoch that failed, so that the folder is free for a recipe that does not."""
         self.teardown(trainer, pl_module, "fit")
+        if not self.folder.last.exists():
+            shutil.rmtree(self.folder.root / "tensorboard", ignore_errors=True)
+            self.folder.best.unlink(missing_ok=True)
+            self.folder.curves.unlink(missing_ok=True)
 
 
 def rank(row: dict[str, float], metric: str) -> list[float]:

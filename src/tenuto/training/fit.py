@@ -34,7 +34,7 @@ from tenuto.training.evaluate import results, score, valid_frames
 from tenuto.training.module import TrainingModule
 from tenuto.training.progress import ProgressBar, Say
 from tenuto.training.recipe import Recipe
-from tenuto.training.runs import RunFolder, amend, amend_left_out, claim, told_left_out
+from tenuto.training.runs import RunFolder, amend, amend_left_out, check_own, claim, told_left_out
 from tenuto.training.state import TrainingState, load_state, load_weights
 from tenuto.training.tables import plain, write_tables
 
@@ -81,12 +81,14 @@ def fit(
         report = check_clips(table.clips)
         tell_left_out(report.left_out, say)
     parts = split(report.usable(table), fold, recipe.data.valid_share, seed)
+    check_own(run, recipe, identity)  # another process may have taken the folder while the files were checked
     plan = _announce(run, recipe, table, parts, report, say)
     torch.manual_seed(seed)
     classifier = _build(recipe, parts)
     state = load_state(run.last) if run.last.exists() else TrainingState()
     data = datasets(parts, plan, report, say)
     if not state.finished:
+        check_own(run, recipe, identity)
         _train(classifier, plan, seed, state, data, run, say, bar)
     classifier.load_state_dict(load_weights(run.best if plan.training.choose == "best" else run.last))
     found: dict[str, Any] = plain(_conclude(classifier, plan, state, data["test"], run))

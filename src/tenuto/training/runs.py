@@ -57,14 +57,20 @@ class RunFolder:
 def claim(folder: RunFolder, recipe: Recipe, identity: dict[str, Any]) -> dict[str, Any] | None:
     """Makes `folder` the run of this recipe and identity (fold, seed, data); its results, where it is finished.
 
+    A run that was refused or killed before its first epoch has nothing to lose: another takes its place.
+
     Raises:
         UsageError: where the folder holds another run, naming what differs, or something else altogether.
         WorkError: where the folder cannot be written.
     """
     if folder.recipe.exists() and folder.run.exists():
-        _refuse_others(folder, recipe, identity)
-        results: dict[str, Any] | None = _read(folder.metrics) if folder.metrics.exists() else None
-        return results
+        try:
+            check_own(folder, recipe, identity)
+        except UsageError:
+            if not _empty(folder):
+                raise
+        else:
+            return _read(folder.metrics) if folder.metrics.exists() else None
     if folder.root.exists() and not _empty(folder):
         raise UsageError(f"{folder.root} is there and is no run folder: choose a new or an empty one")
     try:
@@ -98,13 +104,15 @@ def amend_left_out(folder: RunFolder, more: Sequence[LeftOut]) -> None:
 
 
 def _empty(folder: RunFolder) -> bool:
-    """Whether nothing is there but what a run killed in its first moment leaves."""
-    return folder.root.is_dir() and all(
-        path == folder.recipe or path.name.endswith(".part") for path in folder.root.iterdir()
-    )
+    """Whether nothing is there but what a run leaves that was refused or killed before its first epoch."""
+    if not folder.root.is_dir():
+        return False
+    files = [path for path in folder.root.rglob("*") if not path.is_dir()]
+    return all(path in (folder.recipe, folder.run) or path.name.endswith(".part") for path in files)
 
 
-def _refuse_others(folder: RunFolder, recipe: Recipe, identity: dict[str, Any]) -> None:
+def check_own(folder: RunFolder, recipe: Recipe, identity: dict[str, Any]) -> None:
+    """Raises UsageError, naming what differs, where `folder` is the run of another recipe or identity."""
     differing = differing_keys(recipe, load_recipe(folder.recipe))
     if differing:
         raise UsageError(
