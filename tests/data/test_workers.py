@@ -130,7 +130,7 @@ def test_a_process_that_is_killed_is_one_line(table: ClipTable, monkeypatch: pyt
         os.kill(os.getpid(), signal.SIGKILL)
 
     monkeypatch.setattr(audio, "read", killed)
-    with pytest.raises(WorkError, match=r"^one of 1 processes that read audio was killed, .*: set data\.workers=0"):
+    with pytest.raises(WorkError, match=r"^one of the processes that read audio was killed, .*: set data\.workers=0"):
         list(loader)
 
 

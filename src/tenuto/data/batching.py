@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,34 @@ from tenuto.errors import WorkError
 
 __all__ = [
     "Batch", "ClipDataset", "ClipLoader", "Item", "choose_workers", "collate", "evaluation_loader", "n_cores",
-    "train_loader",
+    "tells_of_killed_worker", "told_of_killed_workers", "train_loader",
 ]  # fmt: skip
 
 _START = "fork" if sys.platform == "linux" else None  # so that processes share what is decoded in memory
 _MOST_WORKERS = {True: 8, False: 4}  # with a GPU; on the CPU, where they compete with the training
+
+
+@contextmanager
+def told_of_killed_workers() -> Iterator[None]:
+    """Makes one line of what PyTorch raises, wherever the program is, when a process that makes batches was killed.
+
+    Raises:
+        WorkError: in the place of that RuntimeError; any other is let through.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not tells_of_killed_worker(error):
+            raise
+        raise WorkError(
+            "one of the processes that read audio was killed, as a rule for want of memory: "
+            "set data.workers=0, or fewer than there were"
+        ) from error
+
+
+def tells_of_killed_worker(error: BaseException) -> bool:
+    """Whether `error` is what PyTorch raises of a killed process."""
+    return str(error).startswith("DataLoader worker")
 
 
 class ClipLoader(DataLoader[Item]):
@@ -44,15 +68,8 @@ class ClipLoader(DataLoader[Item]):
                 yield made
 
     def _next(self, batches: Iterator[Any]) -> Batch | None:
-        try:
+        with told_of_killed_workers():
             made: Batch | WorkError | None = next(batches, None)
-        except RuntimeError as error:
-            if not str(error).startswith("DataLoader worker"):
-                raise
-            raise WorkError(
-                f"one of {self.num_workers} processes that read audio was killed, as a rule for want of memory: "
-                "set data.workers=0, or fewer than there were"
-            ) from error
         if isinstance(made, WorkError):
             try:
                 raise made

@@ -13,7 +13,14 @@ import torch
 from torch import Tensor
 
 from tenuto.data.audio import AudioFacts
-from tenuto.data.batching import Batch, ClipDataset, ClipLoader, choose_workers, evaluation_loader
+from tenuto.data.batching import (
+    Batch,
+    ClipDataset,
+    ClipLoader,
+    choose_workers,
+    evaluation_loader,
+    told_of_killed_workers,
+)
 from tenuto.data.clips import Clip, ClipTable
 from tenuto.data.splits import LeftOut
 from tenuto.errors import UsageError, WorkError
@@ -134,14 +141,15 @@ def evaluate_model(
         facts: of the files, where `check_clips` has looked at them
     Raises:
         UsageError: a table none of whose labels the model knows, or without a clip that fits the model
-        WorkError: no clip could be read
+        WorkError: no clip could be read, or a process that reads was killed
     """
     classifier = model if isinstance(model, Classifier) else load(model, device=device)
     known, unknown = _known(table, classifier)
     clips = ClipDataset(known.clips, classifier.labels, classifier.sample_rate, classifier.clip_seconds, facts=facts)
     loss: LossName = "ce" if classifier.activation == "softmax" else "bce"
     on_gpu = next(classifier.parameters()).device.type != "cpu"
-    scores = score(classifier, evaluation_batches(classifier, clips, batch_size, on_gpu=on_gpu), loss)
+    with told_of_killed_workers():
+        scores = score(classifier, evaluation_batches(classifier, clips, batch_size, on_gpu=on_gpu), loss)
     found = results(scores, clips, classifier)
     if out is not None:
         write_tables(Path(out), scores, clips, classifier, found, valid_frames(classifier, clips, scores.indices))

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import torch
 from lightning.pytorch import Callback, Trainer
 
-from tenuto.data.batching import ClipDataset
+from tenuto.data.batching import ClipDataset, told_of_killed_workers
 from tenuto.data.check import Report, check_clips
 from tenuto.data.check import fingerprint as describe_data
 from tenuto.data.clips import ClipTable
@@ -65,7 +65,7 @@ def fit(
         say: is told a line an epoch, and of every clip left out
     Raises:
         UsageError: the folder holds another run, the fold does not exist, the recipe does not fit the data
-        WorkError: no usable clips, a loss that is no number, a folder that cannot be written
+        WorkError: no usable clips, a loss that is no number, a folder that cannot be written, a killed process
     """
     run = RunFolder(Path(folder))
     if recipe.training.threads is not None:
@@ -87,11 +87,12 @@ def fit(
     classifier = _build(recipe, parts)
     state = load_state(run.last) if run.last.exists() else TrainingState()
     data = datasets(parts, plan, report, say)
-    if not state.finished:
-        check_own(run, recipe, identity)
-        _train(classifier, plan, seed, state, data, run, say, bar)
-    classifier.load_state_dict(load_weights(run.best if plan.training.choose == "best" else run.last))
-    found: dict[str, Any] = plain(_conclude(classifier, plan, state, data["test"], run))
+    with told_of_killed_workers():
+        if not state.finished:
+            check_own(run, recipe, identity)
+            _train(classifier, plan, seed, state, data, run, say, bar)
+        classifier.load_state_dict(load_weights(run.best if plan.training.choose == "best" else run.last))
+        found: dict[str, Any] = plain(_conclude(classifier, plan, state, data["test"], run))
     amend_left_out(run, [each for part in data.values() for each in part.left_out])
     write_json(run.metrics, found)
     return found

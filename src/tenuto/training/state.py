@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tenuto.data.batching import tells_of_killed_worker
 from tenuto.errors import WorkError
 from tenuto.files import atomic_write
 
@@ -66,6 +67,8 @@ def _save(value: dict[str, Any], path: Path) -> None:
         with atomic_write(path) as beside:
             torch.save(value, beside)
     except RuntimeError as error:  # which PyTorch raises of a full disk
+        if tells_of_killed_worker(error):
+            raise
         raise WorkError(
             f"{path} cannot be written ({str(error).splitlines()[0]}): make room; the same command goes on"
         ) from error
