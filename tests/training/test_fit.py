@@ -245,17 +245,6 @@ def test_a_loss_that_is_no_number_stops_the_training_in_one_line(table: ClipTabl
     fit(small_recipe("training.epochs=1"), table, tmp_path / "run")  # the folder is free for the lower one
 
 
-WRONG = (("model.backbone=sbcn",), ("model.backbone=sbcnn", "frontend.n_mels=4000"))
-EPISODES = ("model.head=prototypes", "training.loss=ce", "data.n_way=5")
-
-
-@pytest.mark.parametrize("wrong", [*WRONG, EPISODES], ids=["backbone", "bands", "episodes"])
-def test_a_wrong_setting_does_not_take_the_folder(table: ClipTable, tmp_path: Path, wrong: tuple[str, ...]) -> None:
-    with pytest.raises(UsageError):
-        fit(small_recipe("training.epochs=1", *wrong), table, tmp_path / "run")
-    fit(small_recipe("training.epochs=1"), table, tmp_path / "run")
-
-
 def test_bad_files_are_named_and_left_out(sounds: Path, tmp_path: Path) -> None:
     bad = make_sounds(tmp_path / "sounds")
     (bad / "low" / "broken.wav").write_bytes(b"RIFF no sound")

@@ -10,6 +10,7 @@ from tenuto.data.cache import SampleCache
 from tenuto.data.check import Report
 from tenuto.data.episodes import EpisodeBatches, episode_loader
 from tenuto.data.splits import Parts
+from tenuto.errors import UsageError
 from tenuto.models.classifier import Classifier
 from tenuto.training.evaluate import evaluation_batches
 from tenuto.training.progress import Say
@@ -63,6 +64,12 @@ def batches_to_score(classifier: Classifier, clips: ClipDataset, recipe: Recipe,
 def on_gpu(recipe: Recipe) -> bool:
     """Whether the training runs on a GPU."""
     return recipe.training.device != "cpu" and torch.cuda.is_available()
+
+
+def check_device(recipe: Recipe) -> None:
+    """Raises UsageError where the recipe asks for a GPU and there is none."""
+    if recipe.training.device == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        raise UsageError("training.device=gpu cannot be used (PyTorch finds no GPU here): use 'cpu', or 'auto'")
 
 
 def _cache(parts: Parts, recipe: Recipe, report: Report, say: Say) -> SampleCache | None:

@@ -28,12 +28,12 @@ from tenuto.files import write_json
 from tenuto.models import checkpoint
 from tenuto.models.build import build_classifier
 from tenuto.models.classifier import Classifier
-from tenuto.training.batches import batches_to_score, batches_to_train, datasets, on_gpu
+from tenuto.training.batches import batches_to_score, batches_to_train, check_device, datasets, on_gpu
 from tenuto.training.callbacks import EpochEnd
 from tenuto.training.evaluate import results, score, valid_frames
 from tenuto.training.module import TrainingModule
 from tenuto.training.progress import ProgressBar, Say
-from tenuto.training.recipe import Recipe
+from tenuto.training.recipe import Recipe, check_seed
 from tenuto.training.runs import RunFolder, amend, amend_left_out, check_own, claim, told_left_out
 from tenuto.training.state import TrainingState, load_state, load_weights
 from tenuto.training.tables import plain, write_tables
@@ -64,7 +64,7 @@ def fit(
         report: of `check_clips` on this table, where several trainings share it
         say: is told a line an epoch, and of every clip left out
     Raises:
-        UsageError: the folder holds another run, the fold does not exist, the recipe does not fit the data
+        UsageError: the folder holds another run, no such fold, seed or device, a recipe that does not fit the data
         WorkError: no usable clips, a loss that is no number, a folder that cannot be written, a killed process
     """
     run = RunFolder(Path(folder))
@@ -73,6 +73,9 @@ def fit(
     if table.multi_label and recipe.training.loss == "ce":
         raise UsageError("training.loss=ce is for one label a clip, and clips here have several: use training.loss=bce")
     check_fold(table, fold)
+    check_seed(seed)
+    if not run.metrics.exists():  # what is finished needs no device
+        check_device(recipe)
     identity = {"source": table.name, "fold": fold, "seed": seed, "data": fingerprint(table)}
     finished = claim(run, recipe, identity)
     if finished is not None:

@@ -162,6 +162,11 @@ def differing_keys(recipe: Recipe, other: Recipe) -> list[str]:
     return [key for key, value in flatten(recipe).items() if theirs[key] != value and key not in MACHINE_KEYS]
 
 
+def check_seed(seed: int) -> None:
+    """Raises UsageError for a seed that PyTorch or NumPy cannot take."""
+    _check(0 <= seed < 2**63, "seed", seed, "from 0 to 9223372036854775807")
+
+
 class _Loader(yaml.SafeLoader):
     """Plain YAML, where 1e-3 is a number too (YAML 1.1 asks for a point in it)."""
 
