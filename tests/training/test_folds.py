@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,5 +82,68 @@ def test_folds_by_name(table: ClipTable) -> None:
 
 
 def test_names_of_runs_are_names_of_folders() -> None:
-    assert run_name("a/b", 3) == "fold-a_b-seed-3"
+    assert run_name("a-b.c", 3) == "fold-a-b.c-seed-3"
     assert run_name(None, 3) == "seed-3"
+
+
+def test_names_that_a_folder_cannot_have_stay_apart() -> None:
+    assert run_name("a_b", 3) == "fold-a_b-seed-3"
+    names = {run_name(fold, 3) for fold in ("a_b", "a/b", "a b", "a,b")}
+    assert len(names) == 4
+    assert all(name.startswith("fold-a_b-") and "/" not in name for name in names)
+
+
+def test_a_fold_with_a_comma_in_its_name(table: ClipTable) -> None:
+    renamed = {"0": "0,1", "1": "1"}
+    clips = tuple(replace(clip, fold=renamed[clip.fold or ""]) for clip in table.clips)
+    assert choose_folds(replace(table, clips=clips), "0,1") == ["0,1"]
+    assert choose_folds(table, "0,1") == ["0", "1"]
+
+
+def test_a_repeated_fold_or_seed_is_one_run(table: ClipTable, tmp_path: Path) -> None:
+    assert choose_folds(table, "1,0, 1") == ["1", "0"]
+    found = fit_many(small_recipe("training.epochs=1"), table, tmp_path / "runs", ["1", "1"], [0, 0])
+    assert [run["run"] for run in found["runs"]] == ["fold-1-seed-0"]
+    assert found["summary"]["accuracy"]["std"] is None
+
+
+@pytest.mark.parametrize("seeds", [[-1, 0], [0, 2**63]])
+def test_a_seed_out_of_range_is_refused_first(table: ClipTable, tmp_path: Path, seeds: list[int]) -> None:
+    with pytest.raises(UsageError, match=r"^seed=-?\d+, wanted: from 0 to"):
+        fit_many(small_recipe(), table, tmp_path / "runs", [None], seeds)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_of_something_else_is_refused(table: ClipTable, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("Dear Sir")
+    (tmp_path / "single").mkdir()
+    (tmp_path / "single" / "recipe.yaml").write_text("")
+    for root in (table.root, tmp_path / "file", tmp_path / "single"):
+        with pytest.raises(UsageError, match=r"is there and is no run folder of several trainings: choose a new or"):
+            fit_many(small_recipe(), table, root, [None], [0])
+    assert sorted(path.name for path in table.root.iterdir()) == ["clips.csv", "high", "low", "middle"]
+
+
+def test_what_a_killed_call_leaves_is_gone_on_with(table: ClipTable, tmp_path: Path) -> None:
+    recipe = small_recipe("training.epochs=1")
+    first = fit_many(recipe, table, tmp_path, ["0"], [0])
+    (tmp_path / ".runs.csv.7.part").write_text("half")
+    (tmp_path / run_name("a/b", 1)).mkdir()
+    (tmp_path / "seed-2").mkdir()
+    assert fit_many(recipe, table, tmp_path, ["0"], [0]) == first
+
+
+def test_what_a_run_leaves_out_is_told_once(tmp_path: Path) -> None:
+    table = find_clips(make_sounds(tmp_path / "sounds", folds=2))
+    only = tmp_path / "sounds" / "low" / "0.wav"
+    rare = tuple(replace(clip, labels=("rare",)) if clip.path == only else clip for clip in table.clips)
+    broken = tmp_path / "sounds" / "high" / "0.wav"
+    broken.write_bytes(b"no sound")
+    lines: list[str] = []
+    table = replace(table, clips=rare, labels=(*table.labels, "rare"))
+    for _ in range(2):  # the second time the runs are finished
+        lines.clear()
+        found = fit_many(small_recipe("training.epochs=1"), table, tmp_path / "runs", ["0"], [0, 1], say=lines.append)
+        assert [each["path"] for each in found["left_out"]] == [str(broken), str(only)]
+        assert lines.count(f"left out: {only}: no training clip of its label 'rare'") == 1
+    assert json.loads((tmp_path / "runs" / "summary.json").read_text())["left_out"] == found["left_out"]
