@@ -17,7 +17,7 @@ from tenuto.models.checkpoint import load
 from tenuto.training.evaluate import evaluate_model
 from tenuto.training.fit import fit, tell_left_out
 from tenuto.training.folds import choose_folds, fit_many, shown
-from tenuto.training.own_part import OwnRun, own_part, own_run
+from tenuto.training.own_part import ChangedRun, OwnRun, changed_part, changed_run, own_part, own_run
 from tenuto.training.progress import Say
 from tenuto.training.recipe import Recipe
 from tenuto.training.runs import RunFolder, told_left_out
@@ -56,20 +56,49 @@ def train_many(
 def evaluate(
     model: str, table: ClipTable, fold: str | None, split: str | None, out: Path | None, device: str, say: Say
 ) -> Answer:
-    """Metrics of a saved model on labelled clips: of its own data on the test part, of others on all, where neither
-    fold nor split is named."""
+    """Metrics of a saved model on labelled clips: of its own data on the test part (where that changed since, on all
+    that it did not learn from), of others on all, where neither fold nor split is named."""
     classifier = load(model, device=device)
-    run = own_run(model, table) if fold is None and split != "all" else None
+    run = _run_of(model, table) if fold is None and split != "all" else None
     asked = table if run is not None else _part(table, fold, split)
     report = check_clips(asked.clips)
     tell_left_out(report.left_out, say)
-    usable, batch_size = report.usable(asked), 32 if run is None else run.recipe.data.batch_size
-    clips, unseen = (usable, ()) if run is None else _own_part(run, usable, split, len(table.clips), say)
+    clips, unseen = _chosen(run, report.usable(asked), split, len(table.clips), say)
+    batch_size = run.recipe.data.batch_size if isinstance(run, OwnRun) else 32
     found = evaluate_model(classifier, clips, out=out, device=device, batch_size=batch_size, facts=report.facts)
     tell_left_out(found.left_out, say)
     left_out = told_left_out([*report.left_out, *unseen, *found.left_out])
     text = shown(found.figures, "test clips" if split in (None, "test") else "clips")
     return {**found.figures, "left_out": left_out}, text, len(left_out), 0
+
+
+def _run_of(model: str, table: ClipTable) -> OwnRun | ChangedRun | None:
+    """The run of `model`, where `table` is its data, or was before some of it changed."""
+    return own_run(model, table) or changed_run(model, table)
+
+
+def _chosen(
+    run: OwnRun | ChangedRun | None, usable: ClipTable, split: str | None, n_clips: int, say: Say
+) -> tuple[ClipTable, tuple[LeftOut, ...]]:
+    """The clips to test on, and those of labels that the run cannot know."""
+    if run is None:
+        return usable, ()
+    if isinstance(run, OwnRun):
+        return _own_part(run, usable, split, n_clips, say)
+    return _changed_part(run, usable, split, n_clips, say), ()
+
+
+def _changed_part(run: ChangedRun, usable: ClipTable, split: str | None, n_clips: int, say: Say) -> ClipTable:
+    """Of data that changed since the training the clips that the run did not learn from, or a part as it was then."""
+    if run.noted is None and (split is None or usable.clips[0].split is not None):
+        why = "which clips it learned from was not noted then, and some may be among these"
+        say(f"note: {usable.name} is not as it was when this run was trained: {why}")
+        return _part(usable, None, split)
+    part = changed_part(run, usable, split)
+    what = f"the {split} part of this run" if split else "those that this run did not learn from"
+    hint = "" if split else "; --split all: every clip"
+    say(f"{len(part.clips)} of {n_clips} clips: {what} (files, labels, folds or parts changed since){hint}")
+    return part
 
 
 def _own_part(

@@ -34,7 +34,7 @@ from tenuto.training.evaluate import results, score, valid_frames
 from tenuto.training.module import TrainingModule
 from tenuto.training.progress import ProgressBar, Say
 from tenuto.training.recipe import Recipe, check_seed
-from tenuto.training.runs import RunFolder, amend, amend_left_out, check_own, claim, told_left_out
+from tenuto.training.runs import RunFolder, amend, amend_left_out, check_own, claim, note_clips, told_left_out
 from tenuto.training.state import TrainingState, load_state, load_weights
 from tenuto.training.tables import plain, write_tables
 
@@ -85,6 +85,7 @@ def fit(
         tell_left_out(report.left_out, say)
     parts = split(report.usable(table), fold, recipe.data.valid_share, seed)
     check_own(run, recipe, identity)  # another process may have taken the folder while the files were checked
+    note_clips(run, table, parts)
     plan = _announce(run, recipe, table, parts, report, say)
     torch.manual_seed(seed)
     classifier = _build(recipe, parts)

@@ -1,4 +1,7 @@
-"""The parts that a run trained, validated and tested on, found again from its run folder and the same data."""
+"""The parts that a run trained, validated and tested on, found again from its run folder and its data.
+
+Of the same data they are split anew, as `fit` did; of data that has changed since they are what the run noted.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from tenuto.data.identity import fingerprint
 from tenuto.data.splits import LeftOut, split
 from tenuto.errors import UsageError
 from tenuto.training.recipe import Recipe, load_recipe
-from tenuto.training.runs import RunFolder, read_run
+from tenuto.training.runs import RunFolder, clip_name, noted_clips, read_run
 
 WAY_OUT = "--split all evaluates every clip without it"
 
@@ -31,7 +34,7 @@ def own_run(model: str, table: ClipTable) -> OwnRun | None:
         UsageError: a recipe that this version does not read
         WorkError: a run.json that cannot be read
     """
-    folder = RunFolder(Path(model) if Path(model).is_dir() else Path(model).parent)
+    folder = _folder(model)
     if not (folder.recipe.exists() and folder.run.exists()):
         return None
     told = read_run(folder, WAY_OUT)
@@ -41,6 +44,54 @@ def own_run(model: str, table: ClipTable) -> OwnRun | None:
         return OwnRun(load_recipe(folder.recipe), told.get("fold"), told.get("seed", 0))
     except UsageError as error:
         raise UsageError(f"{folder.recipe}: {error}; {WAY_OUT}") from error
+
+
+@dataclass(frozen=True)
+class ChangedRun:
+    """What a run noted of the clips of its data, before they changed: names under the root by part, or nothing."""
+
+    noted: dict[str, set[str]] | None
+
+    @property
+    def learned(self) -> set[str]:
+        """Names of the clips that the run learned from or was chosen by."""
+        return (self.noted or {}).get("train", set()) | (self.noted or {}).get("valid", set())
+
+
+def changed_run(model: str, table: ClipTable) -> ChangedRun | None:
+    """What a run noted that was trained on data of the name of `table`, which is not the same any more; None where it
+    shares no clip with `table`, as far as that can be known.
+
+    Raises:
+        WorkError: a run.json or clips.json that cannot be read
+    """
+    folder = _folder(model)
+    if not folder.run.exists():
+        return None
+    told = read_run(folder, WAY_OUT)
+    if told.get("source") != table.name or told.get("data") == fingerprint(table):
+        return None
+    noted = noted_clips(folder, WAY_OUT)
+    names = {clip_name(table, clip.path) for clip in table.clips}
+    return ChangedRun(noted) if noted is None or any(names & part for part in noted.values()) else None
+
+
+def changed_part(run: ChangedRun, usable: ClipTable, name: str | None) -> ClipTable:
+    """The clips of a part as noted; without a name those that the run did not learn from, new ones among them.
+
+    Raises:
+        UsageError: no clip in this part, or nothing noted to find it by
+    """
+    if run.noted is None:
+        raise UsageError(
+            f"{usable.name}: changed since this run was trained, which did not note its {name} part: {WAY_OUT}"
+        )
+    wanted = run.noted.get(name, set()) if name else run.learned
+    clips = tuple(clip for clip in usable.clips if (clip_name(usable, clip.path) in wanted) == bool(name))
+    if not clips:
+        which = f"in the {name} part of this run" if name else "that this run did not learn from"
+        raise UsageError(f"{usable.name}: no clip {which}: {WAY_OUT}")
+    return replace(usable, clips=clips)
 
 
 def own_part(run: OwnRun, usable: ClipTable, name: str) -> tuple[ClipTable, tuple[LeftOut, ...]]:
@@ -57,3 +108,7 @@ def own_part(run: OwnRun, usable: ClipTable, name: str) -> tuple[ClipTable, tupl
     if not clips:
         raise UsageError(f"{usable.name}: no clip in the {name} part of this run: wanted --split train, test or all")
     return replace(usable, clips=clips), () if name == "train" else parts.left_out
+
+
+def _folder(model: str) -> RunFolder:
+    return RunFolder(Path(model) if Path(model).is_dir() else Path(model).parent)

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 
 from tenuto import __version__
-from tenuto.data.splits import LeftOut
+from tenuto.data.clips import ClipTable
+from tenuto.data.splits import LeftOut, Parts
 from tenuto.errors import UsageError, WorkError
 from tenuto.files import read_json, write_json
 from tenuto.training.recipe import Recipe, differing_keys, load_recipe, save_recipe
@@ -36,6 +37,10 @@ class RunFolder:
     @property
     def run(self) -> Path:
         return self.root / "run.json"
+
+    @property
+    def clips(self) -> Path:
+        return self.root / "clips.json"
 
     @property
     def metrics(self) -> Path:
@@ -91,6 +96,24 @@ def read_run(folder: RunFolder, way_out: str = BEGIN_ANEW) -> dict[str, Any]:
     return _read(folder.run, way_out)
 
 
+def note_clips(folder: RunFolder, table: ClipTable, parts: Parts) -> None:
+    """Notes which clips are trained, validated and tested on, by their paths under the root of the data."""
+    clips = {"train": parts.train, "valid": parts.valid, "test": parts.test}
+    write_json(folder.clips, {part: [clip_name(table, clip.path) for clip in each] for part, each in clips.items()})
+
+
+def clip_name(table: ClipTable, path: Path) -> str:
+    """The name of a clip as it is noted: its path under the root, in UTF-8 whatever the name of the file."""
+    return table.shown(path).encode("utf-8", "backslashreplace").decode()
+
+
+def noted_clips(folder: RunFolder, way_out: str = BEGIN_ANEW) -> dict[str, set[str]] | None:
+    """What `note_clips` noted; None of a run made before clips were noted. WorkError where it cannot be read."""
+    if not folder.clips.exists():
+        return None
+    return {part: set(names) for part, names in _read(folder.clips, way_out).items()}
+
+
 def told_left_out(left_out: Sequence[LeftOut]) -> list[dict[str, str]]:
     """Files that take no part, as JSON tells of them."""
     return [{"path": str(each.path), "reason": each.reason} for each in left_out]
@@ -108,7 +131,7 @@ def _empty(folder: RunFolder) -> bool:
     if not folder.root.is_dir():
         return False
     files = [path for path in folder.root.rglob("*") if not path.is_dir()]
-    return all(path in (folder.recipe, folder.run) or path.name.endswith(".part") for path in files)
+    return all(path in (folder.recipe, folder.run, folder.clips) or path.name.endswith(".part") for path in files)
 
 
 def check_own(folder: RunFolder, recipe: Recipe, identity: dict[str, Any]) -> None:
