@@ -146,8 +146,8 @@ def test_train_evaluate_and_what_is_left_out(tmp_path: Path, capsys: pytest.Capt
     assert "4 runs" in out
     assert main(["train", str(sounds), "--out", run, "--fold", "3", *small]) == 2
     assert "3" in capsys.readouterr().err
-    assert main(["evaluate", run, str(sounds), "--split", "test"]) == 2
-    assert "its splits are not given" in capsys.readouterr().err
+    assert main(["evaluate", run, str(sounds), "--split", "test"]) == 3
+    assert "11 of 24 clips: the test part of this run (files, labels" in capsys.readouterr().err
     assert main(["evaluate", run, str(sounds), "--layout", "no-such-layout"]) == 2
     assert "no data layout 'no-such-layout'" in capsys.readouterr().err
 
