@@ -125,3 +125,13 @@ def test_other_data_of_the_same_name(run: Path, tmp_path: Path, capsys: pytest.C
     capsys.readouterr()
     assert len(heard(run, other)) == 12
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"train": 5}', '{"train": [5]}'])
+def test_notes_that_are_damaged_are_one_line(
+    sounds: Path, run: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    (run / "clips.json").write_text(text)
+    (sounds / "low" / "1.wav").unlink()
+    assert main(["evaluate", str(run), str(sounds)]) == 1
+    assert "clips.json" in capsys.readouterr().err.splitlines()[-1]

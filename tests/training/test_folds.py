@@ -13,7 +13,7 @@ from tenuto.data.clips import ClipTable
 from tenuto.data.sets import find_clips
 from tenuto.errors import UsageError, WorkError
 from tenuto.training import folds as folds_module
-from tenuto.training.folds import FIGURES, choose_folds, fit_many, run_name, summarize
+from tenuto.training.folds import FIGURES, choose_folds, fit_many, run_name, shown, summarize
 from training.sounds import make_sounds, small_recipe
 
 
@@ -147,3 +147,10 @@ def test_what_a_run_leaves_out_is_told_once(tmp_path: Path) -> None:
         assert [each["path"] for each in found["left_out"]] == [str(broken), str(only)]
         assert lines.count(f"left out: {only}: no training clip of its label 'rare'") == 1
     assert json.loads((tmp_path / "runs" / "summary.json").read_text())["left_out"] == found["left_out"]
+
+
+def test_frames_are_counted_of_those_that_came() -> None:
+    figures = {"accuracy": 0.5, "mAP": None, "AUC": None, "d_prime": None, "test_clips": 3}
+    padded = figures | {"kept_frames": 75, "input_frames": 300, "valid_frames": 69}
+    assert shown(padded).endswith("75 of 300 frames kept (69 hold sound)")
+    assert shown(padded | {"valid_frames": 300}).endswith("75 of 300 frames kept")

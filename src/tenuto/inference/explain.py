@@ -23,6 +23,7 @@ from tenuto.inference.predict import NEGLIGIBLE_SHARE, windows_of
 from tenuto.models.checkpoint import load
 from tenuto.models.classifier import Classifier
 from tenuto.report.plots import ClipPicture, comparison, save
+from tenuto.report.style import shorten
 
 _WORDS = {
     "FullResolution": "no reduction",
@@ -131,7 +132,7 @@ def _picture(
     notes: Sequence[str],
 ) -> tuple[ClipPicture, Placement | None]:
     frame_seconds = model.frontend.filterbank.hop_length / model.sample_rate
-    said = ", ".join(f"{label} {score:.2f}" for label, score in scores[:3])
+    said = ", ".join(f"{shorten(label, 20)} {score:.2f}" for label, score in scores[:3])
     importance, placement = heard.resolution.importance, None
     n_frames, n_kept = heard.spectrogram.shape[1], int(heard.resolution.lengths[0])
     weights: NDArray[np.float64] | None = None

@@ -147,5 +147,6 @@ def shown(found: Mapping[str, Any], what: str = "test clips") -> str:
     """The figures of one run in a line, and what they are of."""
     figures = [f"{name} {100 * found[name]:.1f} %" for name in ("accuracy", "mAP", "AUC") if found[name] is not None]
     figures += [f"d-prime {found['d_prime']:.2f}"] if found["d_prime"] is not None else []
-    frames = f"{found['kept_frames']} of {found['valid_frames']} frames kept"
+    came, valid = found.get("input_frames", found["valid_frames"]), found["valid_frames"]
+    frames = f"{found['kept_frames']} of {came} frames kept" + (f" ({valid} hold sound)" if came != valid else "")
     return " · ".join([*figures, f"{found['test_clips']} {what}", frames])

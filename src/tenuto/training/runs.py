@@ -111,7 +111,10 @@ def noted_clips(folder: RunFolder, way_out: str = BEGIN_ANEW) -> dict[str, set[s
     """What `note_clips` noted; None of a run made before clips were noted. WorkError where it cannot be read."""
     if not folder.clips.exists():
         return None
-    return {part: set(names) for part, names in _read(folder.clips, way_out).items()}
+    noted = _read(folder.clips, way_out)
+    if not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in noted.values()):
+        raise WorkError(f"{folder.clips} holds something else than names of clips: {way_out}")
+    return {part: set(names) for part, names in noted.items()}
 
 
 def told_left_out(left_out: Sequence[LeftOut]) -> list[dict[str, str]]:
