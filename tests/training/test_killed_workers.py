@@ -30,6 +30,8 @@ from training.sounds import make_sounds, small_recipe
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
+    # Where two processes are killed PyTorch tells twice, the second time maybe in the end of a loader.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.usefixtures("as_in_a_fresh_process"),
 ]
 TOLD = r"^one of the processes that read audio was killed, .*: set data\.workers=0, or fewer than there were$"
