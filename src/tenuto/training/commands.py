@@ -17,7 +17,7 @@ from tenuto.models.checkpoint import load
 from tenuto.training.evaluate import evaluate_model
 from tenuto.training.fit import fit, tell_left_out
 from tenuto.training.folds import choose_folds, fit_many, shown
-from tenuto.training.own_part import ChangedRun, OwnRun, changed_part, changed_run, own_part, own_run
+from tenuto.training.own_part import ChangedRun, OwnRun, changed_part, own_part, run_of
 from tenuto.training.progress import Say
 from tenuto.training.recipe import Recipe
 from tenuto.training.runs import RunFolder, told_left_out
@@ -59,7 +59,7 @@ def evaluate(
     """Metrics of a saved model on labelled clips: of its own data on the test part (where that changed since, on all
     that it did not learn from), of others on all, where neither fold nor split is named."""
     classifier = load(model, device=device)
-    run = _run_of(model, table) if fold is None and split != "all" else None
+    run = run_of(model, table) if fold is None and split != "all" else None
     asked = table if run is not None else _part(table, fold, split)
     report = check_clips(asked.clips)
     tell_left_out(report.left_out, say)
@@ -70,11 +70,6 @@ def evaluate(
     left_out = told_left_out([*report.left_out, *unseen, *found.left_out])
     text = shown(found.figures, "test clips" if split in (None, "test") else "clips")
     return {**found.figures, "left_out": left_out}, text, len(left_out), 0
-
-
-def _run_of(model: str, table: ClipTable) -> OwnRun | ChangedRun | None:
-    """The run of `model`, where `table` is its data, or was before some of it changed."""
-    return own_run(model, table) or changed_run(model, table)
 
 
 def _chosen(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tenuto.data.clips import ClipTable
 from tenuto.data.identity import fingerprint
@@ -27,25 +28,6 @@ class OwnRun:
     seed: int
 
 
-def own_run(model: str, table: ClipTable) -> OwnRun | None:
-    """The run that `model` (its folder, or a file in it) belongs to, where it was trained on `table`; else None.
-
-    Raises:
-        UsageError: a recipe that this version does not read
-        WorkError: a run.json that cannot be read
-    """
-    folder = _folder(model)
-    if not (folder.recipe.exists() and folder.run.exists()):
-        return None
-    told = read_run(folder, WAY_OUT)
-    if told.get("data") != fingerprint(table):
-        return None
-    try:
-        return OwnRun(load_recipe(folder.recipe), told.get("fold"), told.get("seed", 0))
-    except UsageError as error:
-        raise UsageError(f"{folder.recipe}: {error}; {WAY_OUT}") from error
-
-
 @dataclass(frozen=True)
 class ChangedRun:
     """What a run noted of the clips of its data, before they changed: names under the root by part, or nothing."""
@@ -58,19 +40,32 @@ class ChangedRun:
         return (self.noted or {}).get("train", set()) | (self.noted or {}).get("valid", set())
 
 
-def changed_run(model: str, table: ClipTable) -> ChangedRun | None:
-    """What a run noted that was trained on data of the name of `table`, which is not the same any more; None where it
-    shares no clip with `table`, as far as that can be known.
+def run_of(model: str, table: ClipTable) -> OwnRun | ChangedRun | None:
+    """The run that `model` (its folder, or a file in it) belongs to, where it was trained on `table`, or on data of
+    its name that changed since; else None.
 
     Raises:
+        UsageError: a recipe that this version does not read
         WorkError: a run.json or clips.json that cannot be read
     """
     folder = _folder(model)
     if not folder.run.exists():
         return None
     told = read_run(folder, WAY_OUT)
-    if told.get("source") != table.name or told.get("data") == fingerprint(table):
-        return None
+    if told.get("data") == fingerprint(table):
+        return _own_run(folder, told) if folder.recipe.exists() else None
+    return _changed_run(folder, table) if told.get("source") == table.name else None
+
+
+def _own_run(folder: RunFolder, told: dict[str, Any]) -> OwnRun:
+    try:
+        return OwnRun(load_recipe(folder.recipe), told.get("fold"), told.get("seed", 0))
+    except UsageError as error:
+        raise UsageError(f"{folder.recipe}: {error}; {WAY_OUT}") from error
+
+
+def _changed_run(folder: RunFolder, table: ClipTable) -> ChangedRun | None:
+    """What it noted; None where it shares no clip with `table`, as far as that can be known."""
     noted = noted_clips(folder, WAY_OUT)
     names = {clip_name(table, clip.path) for clip in table.clips}
     return ChangedRun(noted) if noted is None or any(names & part for part in noted.values()) else None
