@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,11 +76,26 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def _python(page: Path) -> list[str]:
+    """The fenced blocks of Python of a page."""
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", [*filter(_python, PAGES)], ids=lambda page: page.name)
 def test_python_of_the_pages_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
-        exec(compile(block, page.name, "exec"), {})
+    for block in _python(page):
+        exec(compile(block, page.name, "exec"), {})  # or it raises
+
+
+def test_the_layer_of_the_front_page_gives_what_is_said_there() -> None:
+    (block,) = _python(ROOT / "README.md")
+    names: dict[str, Any] = {}
+    exec(compile(block, "README.md", "exec"), names)
+    output = names["output"]
+    assert output.features.shape == (2, 3, 64, 50)
+    assert output.lengths.tolist() == [50, 31]
+    assert "output.lengths  # (batch,): 50 and 31 frames, of 200 and 125" in block
 
 
 def test_ci_calls_what_exists() -> None:
