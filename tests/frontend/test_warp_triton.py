@@ -12,13 +12,13 @@ import sys
 from contextlib import nullcontext
 from importlib.metadata import version
 from importlib.util import find_spec
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tenuto.frontend import _warp_kernels as door
 from tenuto.frontend import _warp_torch
@@ -144,13 +144,49 @@ def test_an_energy_that_is_no_number_is_seen_in_the_maximum(kernels: ModuleType,
 def test_no_launch_has_more_programs_than_an_axis_takes(kernels: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """CUDA takes 65,535 along the second axis and the third: everything lies along the first."""
     grids, devices = [], []
-    for name in ("by_output", "by_frame"):
+    for name in ("cut", "by_output", "by_frame"):
         monkeypatch.setattr(kernels, name, Noting(getattr(kernels, name), grids))
     monkeypatch.setattr(torch.cuda, "device_of", lambda tensor: devices.append(tensor.device) or nullcontext())
     results(kernels, "segments", importances("random"), torch.float64)
     assert grids
     assert all(len(grid) == 1 for grid in grids)
     assert len(devices) == len(grids)
+
+
+class Dispatched(TorchDispatchMode):
+    """Names of PyTorch's operators that are called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.append(func.overloadpacket.__name__)
+        return func(*args, **kwargs or {})
+
+
+def test_a_short_clip_waits_for_few_launches(kernels: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forward: importance to float64, its sum, the cut, mean and maximum, encoding. All else is views and room."""
+    grids: list[tuple[int, ...]] = []
+    for name in ("cut", "by_output"):
+        monkeypatch.setattr(kernels, name, Noting(NoKernel(), grids))
+    frames, importance = noise(torch.float32), importances("random").float()
+    importance = importance.to(frames.device)
+    rows = frames.mT.contiguous().mT
+    with torch.no_grad(), Dispatched() as called:
+        cuts = kernels.segments(importance, N_OUT)
+        kernels.weighted_sum_and_max(rows, cuts)
+        kernels.weighted_sum(rows[:1], cuts)
+    no_launch = {"empty", "new_empty", "view", "_unsafe_view", "transpose", "detach", "alias", "slice"}
+    assert [name for name in called.names if name not in no_launch] == ["_to_copy", "cumsum"]
+    assert len(grids) == 3
+
+
+class NoKernel:
+    """Launched, it does nothing."""
+
+    def __getitem__(self, grid: tuple[int, ...]) -> Any:
+        return lambda *tensors, **constants: None
 
 
 class Noting:
@@ -190,38 +226,22 @@ def test_in_the_interpreter() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__]
     ended = subprocess.run(command, env=os.environ | {"TRITON_INTERPRET": "1"}, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout[-3000:]
-    assert "22 passed" in ended.stdout
+    assert "24 passed" in ended.stdout
 
 
-POINTERS = {"ends": "fp64", "first": "i32", "last": "i32", "n_largest": "i32", "at_start": "fp32", "at_end": "fp32"}
-
-
-@pytest.mark.skipif(INTERPRETED, reason="the interpreter compiles nothing")
-@pytest.mark.parametrize("n_bands", [128, 20])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("name", ["by_output", "by_frame"])
-def test_kernels_compile_for_a_gpu_that_is_not_here(
-    name: str, dtype: torch.dtype, n_bands: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """To machine code of an A100, and as they would be called: what lies together is read together."""
-    module = door._triton()
-    if module is None:
-        pytest.skip("this Triton is too old for the kernels")
-    compiler, backends = (pytest.importorskip(f"triton.{part}") for part in ("compiler", "backends.compiler"))
-    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    kernel, element = getattr(module, name), "fp32" if dtype == torch.float32 else "bf16"
-    constants = module._constants(torch.empty(1, n_bands, dtype=dtype), True, False, module._TILE)
-    options = {key: constants.pop(key) for key in ("num_warps", "enable_fp_fusion")}
-    constants |= {"COUNTED": True} if name == "by_output" else {"STORED": True}
-    names = kernel.arg_names
-    sizes = dict.fromkeys(("n_out", "n_frames", "n_bands"), "i32")
-    signature = {key: "constexpr" if key in constants else sizes.get(key) for key in names}
-    signature |= {key: "*" + POINTERS.get(key, element) for key, kind in signature.items() if kind is None}
-    aligned = [i for i, key in enumerate(names) if signature[key][0] == "*" or (key == "n_bands" and n_bands % 16 == 0)]
-    source = compiler.ASTSource(kernel, signature, constants, {(i,): [["tt.divisibility", 16]] for i in aligned})
-    compiled = compiler.compile(source, target=backends.GPUTarget("cuda", 80, 32), options=options)
-    assert compiled.asm["cubin"]
-    assert ("ld.global.v" in compiled.asm["ptx"]) == (n_bands % 16 == 0)
+def test_outputs_begin_and_end_where_a_search_finds_them(kernels: ModuleType) -> None:
+    """Of more outputs than one program cuts, and of clips without a number, without importance, with too much."""
+    n_frames, n_out = 700, 300
+    importance = torch.rand(6, n_frames, dtype=torch.float64) ** 4
+    importance *= torch.tensor([n_out, n_out, 130, n_out, n_out, 500])[:, None] / importance.sum(1, keepdim=True)
+    importance[1, 90] = torch.nan
+    importance[2, 350:], importance[3, :], importance[4, ::7] = 0, 0, 0
+    ends, outputs = importance.cumsum(1), torch.arange(n_out, dtype=torch.float64).expand(6, -1).contiguous()
+    first = torch.searchsorted(ends, outputs, right=True).clamp_max_(n_frames - 1)
+    last = torch.searchsorted(ends, torch.minimum(outputs + 1, ends[:, -1:])).clamp_max_(n_frames - 1)
+    cuts = kernels.segments(importance.to(noise(torch.float32).device), n_out)
+    torch.testing.assert_close(cuts.first.cpu(), first.int(), rtol=0, atol=0)
+    torch.testing.assert_close(cuts.last.cpu(), last.int(), rtol=0, atol=0)
 
 
 @pytest.mark.skipif(INTERPRETED, reason="the door is tested outside of the interpreter")

@@ -1,9 +1,10 @@
 """The warp on CUDA in Triton: one kernel forward and one backward, each of which reads the energies once.
 
-Of an importance they read where each frame ends, in float64, and where outputs begin and end: a cumulated sum and two
-searches instead of the segments of `_warp_torch`, which stays the reference. Sums are held in float32 (float64 for
-float64) whatever the dtype of the energies; nothing of size kept x frames exists. Frames that go whole into one
-output (Eq. 5 alone, an ablation) are left to `_warp_torch`.
+Of an importance they read where each frame ends, in float64, and where outputs begin and end: a cumulated sum and a
+kernel that searches, instead of the segments of `_warp_torch`, which stays the reference. Short clips wait for
+launches, not for bytes, so that there are few of them. Sums are held in float32 (float64 for float64) whatever the
+dtype of the energies; nothing of size kept x frames exists. Frames that go whole into one output (Eq. 5 alone, an
+ablation) are left to `_warp_torch`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch.nn import functional as F
 
 from tenuto.frontend import _warp_torch
 from tenuto.frontend._warp_torch import Segments, whole_frames
-from tenuto.frontend._warp_triton_kernels import by_frame, by_output
+from tenuto.frontend._warp_triton_kernels import by_frame, by_output, cut
 
 OLDEST = (3, 3)
 if tuple(map(int, triton.__version__.split(".")[:2])) < OLDEST:
@@ -29,6 +30,8 @@ if tuple(map(int, triton.__version__.split(".")[:2])) < OLDEST:
 __all__ = ["segments", "weighted_sum", "weighted_sum_and_max", "whole_frames"]
 
 _TILE = 1024  # energies that a program of the forward reads at a time; of the backward half as many
+_OUTPUTS = 128  # that a program of the cut searches
+_FUSION = {"enable_fp_fusion": True}  # Triton asks to be told: products may be added unrounded
 _A_WARP = 128  # bands for which one warp is enough: it adds up frames without asking another
 
 
@@ -44,12 +47,12 @@ class Cuts:
 def segments(importance: Tensor, n_out: int) -> Cuts:
     """importance (batch, frame) >= 0 -> what is read of it; cumulated in float64 so that boundaries are right."""
     ends = importance.to(torch.float64).contiguous().cumsum(1)
-    with torch.no_grad():
-        begins = torch.arange(n_out, device=ends.device, dtype=torch.float64).expand(len(ends), -1)
-        first = torch.searchsorted(ends, begins.contiguous(), right=True, out_int32=True)
-        last = torch.searchsorted(ends, torch.minimum(begins + 1, ends[:, -1:]), out_int32=True)
-    n_last = ends.shape[1] - 1
-    return Cuts(ends, first.clamp_max_(n_last), last.clamp_max_(n_last))
+    n_clips, n_frames = ends.shape
+    first, last = (torch.empty(n_clips, n_out, dtype=torch.int32, device=ends.device) for _ in range(2))
+    grid = (triton.cdiv(n_out, _OUTPUTS) * n_clips,)  # other axes take 65,535 programs
+    with torch.cuda.device_of(ends):  # type: ignore[no-untyped-call]  # Triton launches on the current device
+        cut[grid](ends.detach(), first, last, n_out, n_frames, n_frames.bit_length(), OUTPUTS=_OUTPUTS, **_FUSION)
+    return Cuts(ends, first, last)
 
 
 def weighted_sum(frames: Tensor, cuts: Cuts | Segments) -> Tensor:
@@ -90,7 +93,7 @@ class _Warp(torch.autograd.Function):
         sizes = (cuts.first.shape[1], ends.shape[1], rows.shape[1])
         tensors = (rows, ends, cuts.first, cuts.last, sums, largest, n_largest)
         constants = _constants(rows, with_max, shared, _TILE)
-        with torch.cuda.device_of(rows):  # type: ignore[no-untyped-call]  # Triton launches on the current device
+        with torch.cuda.device_of(rows):  # type: ignore[no-untyped-call]
             by_output[(shape[0],)](*tensors, *sizes, COUNTED=with_max and counted, **constants)
         ctx.save_for_backward(rows, ends, largest, n_largest)
         ctx.sizes, ctx.with_max, ctx.shared = sizes, with_max, shared
@@ -114,9 +117,9 @@ class _Warp(torch.autograd.Function):
 
 
 def _constants(rows: Tensor, with_max: bool, shared: bool, tile: int) -> dict[str, Any]:
-    """What a kernel is compiled for; warps, and what Triton asks to be told: products may be added unrounded."""
+    """What a kernel is compiled for, and how many warps a program has."""
     accumulator = tl.float64 if rows.dtype == torch.float64 else tl.float32
     bands = triton.next_power_of_2(rows.shape[1])
     constants = {"WITH_MAX": with_max, "SHARED": shared, "ACCUMULATOR": accumulator, "BANDS": bands}
     n_warps = min(8, max(1, bands // _A_WARP))
-    return {**constants, "FRAMES": max(1, tile // bands), "num_warps": n_warps, "enable_fp_fusion": True}
+    return {**constants, "FRAMES": max(1, tile // bands), "num_warps": n_warps, **_FUSION}

@@ -1,8 +1,9 @@
-"""The programs of the warp on CUDA, in Triton. Both read where frames end, C, and work out how they are cut themselves.
+"""The programs of the warp on CUDA, in Triton. They read where frames end, C, and work out how they are cut themselves.
 
-A program of the forward owns one output of one clip: it reads the frames that touch it, a few at a time, and writes
-their sum, their maximum and how many reach it. A program of the backward owns a few frames: it reads them once, and
-writes their gradients and what is made of their ends.
+A program of the cut searches where some outputs of one clip begin and end. A program of the forward owns one output of
+one clip: it reads the frames that touch it, a few at a time, and writes their sum, their maximum and how many reach
+it. A program of the backward owns a few frames: it reads them once, and writes their gradients and what is made of
+their ends.
 """
 
 from __future__ import annotations
@@ -22,6 +23,42 @@ def length_in(start, stop, output):  # type: ignore[no-untyped-def]
 def output_at(position, n_out):  # type: ignore[no-untyped-def]
     """The output in which a position lies; n_out past all of them."""
     return tl.minimum(tl.where(position == position, position, 0.0), n_out * 1.0).to(tl.int32)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def cut(  # type: ignore[no-untyped-def]
+    ends,  # (batch, frame) float64
+    first,  # (batch x n_out,) int32, to be written
+    last,  # (batch x n_out,) int32, to be written
+    n_out,
+    n_frames,
+    n_steps,  # until a search among n_frames has ended
+    OUTPUTS: tl.constexpr,
+):
+    """Some outputs of one clip: the frame in which each begins, and that in which it ends, by bisection.
+
+    What is no number lies behind all outputs, and where the last end is none, every output reaches it.
+    """
+    n_tiles = tl.cdiv(n_out, OUTPUTS)
+    clip = (tl.program_id(0) // n_tiles).to(tl.int64)
+    output = (tl.program_id(0) % n_tiles) * OUTPUTS + tl.arange(0, OUTPUTS)
+    ends += clip * n_frames
+    total = tl.load(ends + n_frames - 1)
+    finish = output.to(tl.float64) + 1.0
+    finish = tl.where(finish <= total, finish, total)
+    begins, finishes = tl.zeros((OUTPUTS,), tl.int32), tl.zeros((OUTPUTS,), tl.int32)
+    not_begun, not_finished = begins + n_frames, finishes + n_frames  # the first frame known to lie past
+    for _ in range(n_steps):
+        middle, middle_of_finish = (begins + not_begun) // 2, (finishes + not_finished) // 2
+        seeks, seeks_finish = begins < not_begun, finishes < not_finished
+        past = tl.load(ends + middle, mask=seeks, other=float("inf")) > output
+        past_finish = tl.load(ends + middle_of_finish, mask=seeks_finish, other=float("inf")) >= finish
+        begins, not_begun = tl.where(past, begins, middle + 1), tl.where(past, middle, not_begun)
+        finishes = tl.where(past_finish, finishes, middle_of_finish + 1)
+        not_finished = tl.where(past_finish, middle_of_finish, not_finished)
+    at = clip * n_out + output
+    tl.store(first + at, tl.minimum(begins, n_frames - 1), mask=output < n_out)
+    tl.store(last + at, tl.minimum(finishes, n_frames - 1), mask=output < n_out)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
