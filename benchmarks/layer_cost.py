@@ -6,13 +6,15 @@ A log-mel of 128 bands, batch 8, 75 % of the frames saved; evaluation mode, forw
 backward. Wanted, forward: at most 1.25 times the importance network alone, at 1,000 frames or more. "Plain" is the
 same network as published: convolutions and batch norms one by one, channels first; this library's reads a frame's
 bands together and in evaluation folds the norms. "Asked": for the guide loss too, which in evaluation is worked out
-when it is asked for. All take turns.
+when it is asked for. "Of a product": multiplications a second of the network, of those of a matrix product, which is as
+fast as this machine multiplies. All take turns.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from interleaved import Call, arguments, machine, middle, ratios, seconds_by_round, spread, table
@@ -25,6 +27,7 @@ from tenuto.frontend.importance import FrameImportance, ResConv1d
 SIZES = (1_000, 3_000, 10_000)
 N_BANDS, BATCH, REDUCTION = 128, 8, 0.75
 AT_MOST = 1.25
+PRODUCT = 1024  # rows and columns of the matrices that are multiplied
 
 
 def plain_network(network: FrameImportance, x: Tensor) -> Tensor:
@@ -80,7 +83,16 @@ def make_calls(n_frames: int, training: bool) -> dict[str, Call]:
         "network": stepping(lambda: layer.importance(log_mel)),
         "plain": stepping(lambda: plain_network(layer.importance, channels_first)),
     }
-    return calls if training else {**calls, "asked": stepping(asked)}
+    matrix, room = torch.randn(2, PRODUCT, PRODUCT)  # a result of its own would move what the others allocate
+    product = partial(torch.mm, matrix, matrix, out=room)
+    return calls if training else {**calls, "asked": stepping(asked), "product": product}
+
+
+def of_a_product(seconds: dict[str, list[float]], n_frames: int) -> str:
+    """Multiplications a second of the network, of those of a matrix product."""
+    convolutions = [each for each in FrameImportance(N_BANDS).modules() if isinstance(each, nn.Conv1d)]
+    of_network = BATCH * n_frames * sum(each.weight.numel() for each in convolutions)
+    return spread([of_network / PRODUCT**3 * ratio for ratio in ratios(seconds, "product", "network")])
 
 
 def rows_of(training: bool, rounds: int, clock: Callable[[], float]) -> list[list[str]]:
@@ -92,7 +104,7 @@ def rows_of(training: bool, rounds: int, clock: Callable[[], float]) -> list[lis
         over_network, over_plain = ratios(seconds, "layer", "network"), spread(ratios(seconds, "layer", "plain"))
         rows.append([f"{n_frames:,}", *times, spread(over_network), over_plain])
         if not training:
-            rows[-1].append(spread(ratios(seconds, "asked", "network")))
+            rows[-1] += [spread(ratios(seconds, "asked", "network")), of_a_product(seconds, n_frames)]
             rows[-1].append("yes" if statistics.median(over_network) <= AT_MOST else "no")
     return rows
 
@@ -102,7 +114,8 @@ def main() -> None:
     print(f"{machine()}; {N_BANDS} bands, batch {BATCH}, reduction {REDUCTION}\n\nEvaluation, forward:\n")
     header = ["frames", "network, plain, ms", "importance network, ms", "layer, ms", "layer / importance network"]
     header += ["layer / network, plain"]
-    print(table([*header, "asked / network", f"at most {AT_MOST}"], rows_of(False, options.rounds, options.clock)))
+    more = ["asked / network", "network, of a product", f"at most {AT_MOST}"]
+    print(table([*header, *more], rows_of(False, options.rounds, options.clock)))
     print("\nTraining, forward and backward:\n")
     print(table(header, rows_of(True, options.rounds, options.clock)))
 
