@@ -3,8 +3,9 @@
     python benchmarks/classifier_ratio.py [--rounds 15] [--threads 2]
 
 Every system is a tenuto Classifier of the same unmodified timm model and a mean head, float32, not compiled, in
-evaluation mode, waveforms in, logits out; average pooling passes one channel, DiffRes its three. All take turns in
-every round.
+evaluation mode, waveforms in, logits out; average pooling passes one channel, DiffRes its three. "Network alone": what
+average pooling and DiffRes' importance network take, over average pooling, which no warp can go below. All take turns
+in every round.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import statistics
 import torch
 from interleaved import Call, arguments, machine, ratios, seconds_by_round, spread, table
 
+from tenuto.frontend.diffres import DiffRes
 from tenuto.models.backbones import TimmBackbone
 from tenuto.models.build import build_frontend
 from tenuto.models.classifier import Classifier
 from tenuto.models.heads import MeanPooling
 from tenuto.models.settings import FrontendSettings
 
-BATCH, N_SECONDS, SAMPLE_RATE = 4, 10, 16000
+BATCH, N_SECONDS, SAMPLE_RATE, N_BANDS = 4, 10, 16000, 128
 BACKBONE, N_CLASSES = "efficientnet_b2", 50
 RATES = (25, 50, 75)
 
@@ -41,10 +43,22 @@ def system(resolution: str, fps: float) -> Call:
     return call
 
 
+def network() -> Call:
+    """The importance network, ready to be called on one batch of log-mels."""
+    importance = DiffRes(N_BANDS).eval().importance
+    log_mel = torch.randn(BATCH, 100 * N_SECONDS, N_BANDS).mT  # as filterbanks give it
+
+    @torch.inference_mode()
+    def call() -> object:
+        return importance(log_mel)
+
+    return call
+
+
 def main() -> None:
     options = arguments(__doc__ or "", rounds=15)
     print(f"{machine()}; batch {BATCH}, {N_SECONDS} s clips, {BACKBONE}, median [smallest largest] of rounds\n")
-    systems = {"log-mel": system("none", 100)}
+    systems = {"log-mel": system("none", 100), "network": network()}
     for fps in RATES:
         systems |= {f"average {fps}": system("avgpool", fps), f"DiffRes {fps}": system("diffres", fps)}
     seconds = seconds_by_round(systems, options.rounds)
@@ -53,9 +67,10 @@ def main() -> None:
         names = ("log-mel", f"average {fps}", f"DiffRes {fps}")
         milliseconds = [f"{1000 * statistics.median(seconds[name]):.0f}" for name in names]
         over_average, faster = ratios(seconds, names[2], names[1]), ratios(seconds, names[0], names[2])
-        rows.append([str(fps), *milliseconds, spread(over_average), spread(faster)])
+        share = f"{1 + statistics.median(ratios(seconds, 'network', names[1])):.3g}"
+        rows.append([str(fps), *milliseconds, spread(over_average), share, spread(faster)])
     header = ["frames a second", "log-mel at 100, ms", "average pooling, ms", "DiffRes, ms"]
-    print(table([*header, "DiffRes / average pooling", "log-mel at 100 / DiffRes"], rows))
+    print(table([*header, "DiffRes / average pooling", "network alone", "log-mel at 100 / DiffRes"], rows))
 
 
 if __name__ == "__main__":
