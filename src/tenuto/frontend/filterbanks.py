@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tenuto.errors import UsageError
-from tenuto.frontend.lengths import IntOrTensor, checked_lengths, length_mask, n_frames
+from tenuto.frontend.lengths import IntOrTensor, checked_lengths, length_mask, n_frames, silent_beyond
 from tenuto.frontend.mel import MelNorm, MelScale, mel_matrix
 
 # One block of complex spectrum: small enough to stay in a core's cache (2 MiB), large enough to amortise a call.
@@ -82,7 +82,7 @@ class Filterbank(nn.Module, ABC):
             inside = length_mask(lengths, waveforms.shape[1])
             energies = self.energies(waveforms.masked_fill(~inside, 0), lengths)
             valid = length_mask(self.n_frames(lengths), energies.shape[-1])
-            return energies.masked_fill(~valid[:, None], 0)
+            return silent_beyond(energies, valid)
 
 
 class MelSpectrogram(Filterbank):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tenuto.errors import UsageError
-from tenuto.frontend.lengths import eager_on_cpu
+from tenuto.frontend.lengths import eager_on_cpu, silent_beyond
 from tenuto.frontend.masked_norm import MaskedBatchNorm2d, apply_norm
 
 Folded = tuple[Tensor, Tensor]  # weight (out, in, 1, tap) and bias (out,) of a convolution and the batch norm behind it
@@ -175,7 +175,7 @@ class FrameImportance(nn.Module):
     def _logits(self, spectrogram: Tensor, valid: Tensor | None) -> Tensor:
         x = spectrogram
         if valid is not None:
-            x, valid = x.masked_fill(~valid[:, None], 0), valid.to(x.dtype)
+            x, valid = silent_beyond(x, valid), valid.to(x.dtype)
         x = x.mT.contiguous().mT[:, :, None]  # a frame's bands together, as `_convolve` likes it
         pairs = [pair for block in self.blocks for pair in block.pairs]  # type: ignore[union-attr]
         evaluates = not torch.is_grad_enabled() and not any(

@@ -66,6 +66,11 @@ def length_mask(lengths: Tensor, n: int) -> Tensor:
     return torch.arange(n, device=lengths.device) < lengths[:, None]
 
 
+def silent_beyond(x: Tensor, valid: Tensor | None) -> Tensor:
+    """x (batch, band, frame), 0 where valid (batch, frame) is false: weights of 0 would let pass what is no number."""
+    return x if valid is None else x.masked_fill(~valid[:, None], 0)
+
+
 def are_whole(lengths: Tensor, n: int) -> bool:
     """Whether every clip of lengths (batch,) fills the batch's n positions; reads values, for which a GPU waits."""
     return bool((lengths >= n).all())

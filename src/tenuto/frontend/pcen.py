@@ -13,7 +13,7 @@ from tenuto.errors import UsageError
 from tenuto.frontend._pcen_export import recur
 from tenuto.frontend.compression import Compression
 from tenuto.frontend.impulse_responses import project
-from tenuto.frontend.lengths import checked_lengths, is_exporting, length_mask
+from tenuto.frontend.lengths import checked_lengths, is_exporting, length_mask, silent_beyond
 
 _ENERGY_FLOOR = 1e-5  # LEAF floors what its filterbank says before PCEN sees it
 _DELTA_MIN = 1e-4  # delta ** (1 / root) has no slope at 0, and none below (the published layer's NaN)
@@ -192,9 +192,9 @@ class PCEN(Compression):
         if lengths is None:
             return self.chunk(energies)[0]
         lengths = checked_lengths(lengths, energies, "frame")
-        beyond = ~length_mask(lengths, energies.shape[-1])[:, None]
-        compressed, _ = self.chunk(energies.masked_fill(beyond, 0))  # whose blocks look ahead, with weights of 0
-        return compressed.masked_fill(beyond, 0)
+        valid = length_mask(lengths, energies.shape[-1])
+        compressed, _ = self.chunk(silent_beyond(energies, valid))  # whose blocks look ahead, with weights of 0
+        return silent_beyond(compressed, valid)
 
     def chunk(self, energies: Tensor, mean: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """A stretch of a longer sound: energies (batch, band, frame) -> compressed, and M of its last frame.

@@ -20,6 +20,7 @@ from tenuto.frontend.lengths import (
     eager_on_cpu,
     length_mask,
     n_kept,
+    silent_beyond,
 )
 from tenuto.frontend.output import ResolutionOutput
 from tenuto.frontend.spectrogram import Spectrogram
@@ -167,7 +168,7 @@ class AvgPool(Resolution):
         if self.of == "energies":
             features = spectrogram.finish(warp.mean(spectrogram.to_warp()), kept)
         else:
-            features = warp.mean(_silent_beyond(spectrogram.compressed, spectrogram.valid))
+            features = warp.mean(silent_beyond(spectrogram.compressed, spectrogram.valid))
         return _plain_output(features, kept, spectrogram, importance)
 
 
@@ -186,7 +187,7 @@ class ConvAvgPool(Resolution):
         kept, n_out = self.kept_of(spectrogram)
         importance = uniform_importance(spectrogram, kept)
         valid = spectrogram.valid
-        x = _silent_beyond(spectrogram.compressed, valid)
+        x = silent_beyond(spectrogram.compressed, valid)
         valid = None if valid is None else valid.to(x.dtype)
         x = x.mT.contiguous().mT[:, :, None]  # as in FrameImportance
         for block in self.blocks:
@@ -199,11 +200,6 @@ def uniform_importance(spectrogram: Spectrogram, kept: Tensor) -> Tensor:
     share = kept.to(torch.float64) / spectrogram.lengths_or_full.clamp_min(1)  # float32 would add up to less
     every = share[:, None].expand(-1, spectrogram.compressed.shape[-1])
     return every if spectrogram.valid is None else every * spectrogram.valid
-
-
-def _silent_beyond(x: Tensor, valid: Tensor | None) -> Tensor:
-    """x (batch, band, frame), 0 where valid (batch, frame) is false: weights of 0 would let pass what is no number."""
-    return x if valid is None else x.masked_fill(~valid[:, None], 0)
 
 
 def mask_kept(features: Tensor, kept: Tensor, lengths: Tensor | None) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tenuto.frontend.compression import Compression, log_
 from tenuto.frontend.importance import frame_energy
-from tenuto.frontend.lengths import eager_on_cpu, full_lengths, length_mask
+from tenuto.frontend.lengths import eager_on_cpu, full_lengths, length_mask, silent_beyond
 
 # A log-mel's energies are taken relative to the clip's maximum; below this (-46 in natural logarithms, 200 dB of
 # power) nothing is told apart, and the logarithm of an output frame is floored. A clip of log(0) alone is this low.
@@ -51,7 +51,7 @@ class Spectrogram(ABC):
         if compression is None:
             return _log_mel(spectrogram, lengths)
         if lengths is not None:
-            spectrogram = spectrogram.masked_fill(~length_mask(lengths, spectrogram.shape[-1])[:, None], 0)
+            spectrogram = silent_beyond(spectrogram, length_mask(lengths, spectrogram.shape[-1]))
         if not looks and not compression.along_time:
             return _Energies(spectrogram, lengths, spectrogram, compression)
         compress = compression.overwrite if overwrite else compression
