@@ -88,14 +88,28 @@ def test_python_of_the_pages_runs(page: Path, tmp_path: Path, monkeypatch: pytes
         exec(compile(block, page.name, "exec"), {})  # or it raises
 
 
-def test_the_layer_of_the_front_page_gives_what_is_said_there() -> None:
-    (block,) = _python(ROOT / "README.md")
+def _run(page: Path) -> tuple[str, dict[str, Any]]:
+    """The one block of Python of a page, and the names that it leaves."""
+    (block,) = _python(page)
     names: dict[str, Any] = {}
-    exec(compile(block, "README.md", "exec"), names)
+    exec(compile(block, page.name, "exec"), names)
+    return block, names
+
+
+def test_the_layer_of_the_front_page_gives_what_is_said_there() -> None:
+    block, names = _run(ROOT / "README.md")
     output = names["output"]
     assert output.features.shape == (2, 3, 64, 50)
     assert output.lengths.tolist() == [50, 31]
     assert "output.lengths  # (batch,): 50 and 31 frames, of 200 and 125" in block
+
+
+def test_the_model_of_its_page_learns_what_is_said_there(capsys: pytest.CaptureFixture[str]) -> None:
+    block, names = _run(ROOT / "docs" / "models.md")
+    assert names["embeddings"].shape == (8, 10)
+    assert "(clip, 10)" in block
+    assert next(names["classifier"].backbone.parameters()).grad is not None
+    assert "tensor(" in capsys.readouterr().out
 
 
 def test_ci_calls_what_exists() -> None:
