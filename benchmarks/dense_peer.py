@@ -87,7 +87,7 @@ def make_calls(n_frames: int, n_clips: int, release: str | None = None) -> dict[
 
     def warp() -> object:
         cut = Warp(importance, n_out)
-        return *cut.mean_and_max(frames), cut.mean(positions[None])
+        return cut.mean_max_and_encoding(frames, positions[None])
 
     calls = {
         "DiffRes": lambda: layer(log_mel).features,

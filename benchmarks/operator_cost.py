@@ -39,8 +39,7 @@ class Case:
 
     def forward(self) -> tuple[Tensor, Tensor, Tensor]:
         """Mean, maximum and encoding, each (batch, band, n_out)."""
-        warp = Warp(self.importance, self.n_out)
-        return *warp.mean_and_max(self.frames), warp.mean(self.positions[None])
+        return Warp(self.importance, self.n_out).mean_max_and_encoding(self.frames, self.positions[None])
 
     def forward_and_backward(self, by_output: Tensor) -> tuple[Tensor, ...]:
         """Gradients of frames and importance; by_output (batch, band, n_out) of each output."""

@@ -49,10 +49,18 @@ class Recorder:
         return run
 
 
-def warp(rows: Tensor, importance: Tensor, n_out: int, algorithm1: bool, with_max: bool, cut: bool) -> list[Tensor]:
+def warp(
+    rows: Tensor,
+    importance: Tensor,
+    n_out: int,
+    algorithm1: bool,
+    with_max: bool,
+    cut: bool,
+    positions: Tensor | None = None,
+) -> list[Tensor]:
     """What a graph calls: importance cut by one operator for the next, or inside it."""
     cuts = OPERATORS.cut(importance, n_out, algorithm1) if cut else []
-    warped: list[Tensor] = OPERATORS.warp(rows, importance, n_out, algorithm1, cuts, with_max)
+    warped: list[Tensor] = OPERATORS.warp(rows, positions, importance, n_out, algorithm1, cuts, with_max)
     return warped
 
 
@@ -61,20 +69,22 @@ def warp(rows: Tensor, importance: Tensor, n_out: int, algorithm1: bool, with_ma
 def test_the_operator_is_the_matrix(dtype: torch.dtype, cut: bool) -> None:
     rows, importance = torch.rand(3, N_FRAMES, 5, dtype=dtype), importance_of(3, 11)
     products = warp_matrix(importance, 11).to(dtype)[..., None] * rows[:, None]
-    mean, largest = warp(rows, importance, 11, algorithm1=True, with_max=True, cut=cut)
+    positions = torch.rand(1, N_FRAMES, 5, dtype=dtype)
+    mean, largest, encoding = warp(rows, importance, 11, True, with_max=True, cut=cut, positions=positions)
     name = "float64" if dtype == torch.float64 else "float32"
     assert_close(mean, products.sum(2), name)
     assert_close(largest, products.amax(2), name)
-    of_one, nothing = warp(rows[:1], importance, 11, algorithm1=True, with_max=False, cut=cut)
+    assert_close(encoding, warp_matrix(importance, 11).to(dtype) @ positions[0], name)
+    of_one, *nothing = warp(rows[:1], importance, 11, algorithm1=True, with_max=False, cut=cut)
     assert_close(of_one, warp_matrix(importance, 11).to(dtype) @ rows[0], name)
-    assert nothing.numel() == 0
+    assert [x.numel() for x in nothing] == [0, 0]
 
 
 @pytest.mark.parametrize("cut", [True, False])
 def test_an_output_that_every_frame_touches_has_their_maximum(cut: bool) -> None:
     """Its maximum (Eq. 6) is negative where all frames are, which the kernel for a CPU leaves to the reference."""
     rows, importance = -1 - torch.rand(2, 6, 4), torch.full((2, 6), 1 / 6, dtype=torch.float64)
-    _, largest = warp(rows, importance, 1, algorithm1=True, with_max=True, cut=cut)
+    _, largest, _ = warp(rows, importance, 1, algorithm1=True, with_max=True, cut=cut)
     assert_close(largest, rows.amax(1, keepdim=True) / 6, "float32")
 
 
@@ -84,9 +94,9 @@ def test_whole_frames_stay_whole(cut: bool) -> None:
     with torch.no_grad():
         kernel = eager_kernel(importance)
         expected = kernel.weighted_sum(frames, kernel.whole_frames(importance, 11))
-    mean, _ = warp(frames.mT, importance, 11, algorithm1=False, with_max=True, cut=cut)
+    mean, _, _ = warp(frames.mT, importance, 11, algorithm1=False, with_max=True, cut=cut)
     assert_close(mean.mT, expected, "float32")
-    parted, _ = warp(frames.mT, importance, 11, algorithm1=True, with_max=True, cut=cut)
+    parted, _, _ = warp(frames.mT, importance, 11, algorithm1=True, with_max=True, cut=cut)
     assert not torch.allclose(mean, parted)
 
 
@@ -98,8 +108,9 @@ def test_what_graphs_are_told_of_the_operators_is_so(with_max: bool, algorithm1:
     checks = ("test_schema", "test_faketensor")
     torch.library.opcheck(OPERATORS.cut.default, (importance, 7, algorithm1), test_utils=checks)
     for cuts in ([], list(OPERATORS.cut(importance, 7, algorithm1))):
-        given = (rows, importance, 7, algorithm1, cuts, with_max)
-        torch.library.opcheck(OPERATORS.warp.default, given, test_utils=checks)
+        for positions in (None, torch.rand(1, N_FRAMES, 5))[: 1 + with_max]:
+            given = (rows, positions, importance, 7, algorithm1, cuts, with_max)
+            torch.library.opcheck(OPERATORS.warp.default, given, test_utils=checks)
 
 
 def test_what_graphs_are_told_of_the_other_operators_is_so() -> None:
@@ -189,7 +200,7 @@ def test_a_layer_on_log_mels_is_one_graph_of_few_calls(lengths: Tensor | None, r
         torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=1e-4, atol=1e-4)
     called = " ".join(recorder.called)
     assert recorder.called.count("tenuto.cut.default") == 1  # for mean, maximum and encoding
-    assert "tenuto.warp" in called
+    assert recorder.called.count("tenuto.warp.default") == 1
     assert "tenuto.position_encoding" in called
     assert ("tenuto.rescale_logits" in called) == (rescaling == "exact")
     assert not any(word in called for word in ("sort", "scatter", "cumsum"))

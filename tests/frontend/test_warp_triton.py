@@ -9,19 +9,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from contextlib import nullcontext
 from importlib.metadata import version
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from tenuto import DiffRes
 from tenuto.frontend import _warp_kernels as door
 from tenuto.frontend import _warp_torch
+from tenuto.frontend._warp_kernels import sums_and_max
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 TOLERANCES = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 3e-2}
@@ -55,8 +54,10 @@ def importances(kind: str) -> Tensor:
     return scores * 1.7 if kind == "too much" else scores.clamp_max(1)
 
 
-def results(kernel: ModuleType, cut: str, importance: Tensor, dtype: torch.dtype) -> list[Tensor]:
-    """Mean, maximum, warped encoding, and the gradients to frames and importance."""
+def results(
+    kernel: ModuleType, cut: str, importance: Tensor, dtype: torch.dtype, together: bool = False
+) -> list[Tensor]:
+    """Mean, maximum, warped encoding, and the gradients to frames and importance; `together`: of one call."""
     device = "cuda" if torch.cuda.is_available() and not INTERPRETED else "cpu"
     random = torch.Generator().manual_seed(0)
 
@@ -66,8 +67,12 @@ def results(kernel: ModuleType, cut: str, importance: Tensor, dtype: torch.dtype
     frames = noise(3, N_BANDS, N_FRAMES).round(decimals=1).requires_grad_()  # rounded: some are equal
     importance = importance.to(device).requires_grad_()
     cuts = getattr(kernel, cut)(importance, N_OUT)
-    mean, largest = kernel.weighted_sum_and_max(frames, cuts)
-    encoding = kernel.weighted_sum(noise(1, N_BANDS, N_FRAMES), cuts)
+    positions = noise(1, N_BANDS, N_FRAMES)
+    if together:
+        mean, largest, encoding = kernel.weighted_sums_and_max(frames, positions, cuts)
+    else:
+        mean, largest = kernel.weighted_sum_and_max(frames, cuts)
+        encoding = kernel.weighted_sum(positions, cuts)
     weighted = sum((part * noise(*part.shape)).sum() for part in (mean, largest, encoding))
     gradients = torch.autograd.grad(weighted, (frames, importance))
     return [part.detach() for part in (mean, largest, encoding, *gradients)]
@@ -78,10 +83,11 @@ CASES = [(cut, kind, torch.float64) for cut in ("segments", "whole_frames") for 
 CASES += [("segments", "random", torch.float32), ("segments", "spiky", torch.bfloat16)]
 
 
+@pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize(("cut", "kind", "dtype"), CASES, ids=str)
-def test_it_is_the_pytorch_warp(kernels: ModuleType, cut: str, kind: str, dtype: torch.dtype) -> None:
+def test_it_is_the_pytorch_warp(kernels: ModuleType, cut: str, kind: str, dtype: torch.dtype, together: bool) -> None:
     expected = results(_warp_torch, cut, importances(kind), torch.float64 if dtype == torch.float64 else torch.float32)
-    actual = results(kernels, cut, importances(kind), dtype)
+    actual = results(kernels, cut, importances(kind), dtype, together)
     n_compared = 3 if dtype == torch.bfloat16 else 5  # rounded products tie elsewhere, which moves gradients
     for one, other in zip(actual[:n_compared], expected[:n_compared], strict=True):
         torch.testing.assert_close(
@@ -94,9 +100,35 @@ def test_an_output_of_more_frames_than_are_read_at_a_time(
     kernels: ModuleType, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kernels, "_TILE", 64)  # two frames forward, one backward
+    monkeypatch.setattr(kernels, "_FRAMES", 8)
     expected = results(_warp_torch, "segments", importances(kind), torch.float64)
-    for one, other in zip(results(kernels, "segments", importances(kind), torch.float64), expected, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-12, rtol=1e-12)
+    for together in (True, False):
+        found = results(kernels, "segments", importances(kind), torch.float64, together)
+        for one, other in zip(found, expected, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-12, rtol=1e-12)
+
+
+def test_positions_that_learn_have_their_gradient(kernels: ModuleType) -> None:
+    found = []
+    for kernel in (_warp_torch, kernels):
+        frames, importance = noise(torch.float64), importances("random")
+        positions = frames[:1].clone().requires_grad_()
+        warped = sums_and_max(kernel, frames, positions, kernel.segments(importance.to(frames.device), N_OUT))
+        found += torch.autograd.grad(warped[2].square().sum(), positions)
+    torch.testing.assert_close(*found, atol=1e-12, rtol=1e-12)
+
+
+def test_a_layer_learns_by_them(kernels: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features and gradients of a DiffRes, on clips of different length, are those of the PyTorch path."""
+    log_mel, lengths = noise(torch.float32), torch.tensor([N_FRAMES, 14, 1])
+    layer = DiffRes(N_BANDS, 0.7).to(log_mel.device)
+    found: list[list[Tensor]] = []
+    for kernel in (_warp_torch, kernels):
+        monkeypatch.setattr("tenuto.frontend.warp.eager_kernel", lambda importance, chosen=kernel: chosen)
+        features = layer(log_mel, lengths.to(log_mel.device)).features
+        found.append([features.detach(), *torch.autograd.grad(features.square().mean(), list(layer.parameters()))])
+    for expected, actual in zip(*found, strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_importance_has_its_gradient_where_frames_want_none(kernels: ModuleType) -> None:
@@ -141,65 +173,6 @@ def test_an_energy_that_is_no_number_is_seen_in_the_maximum(kernels: ModuleType,
     torch.testing.assert_close(found[1], found[0], equal_nan=True, atol=1e-6, rtol=1e-5)
 
 
-def test_no_launch_has_more_programs_than_an_axis_takes(kernels: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CUDA takes 65,535 along the second axis and the third: everything lies along the first."""
-    grids, devices = [], []
-    for name in ("cut", "by_output", "by_frame"):
-        monkeypatch.setattr(kernels, name, Noting(getattr(kernels, name), grids))
-    monkeypatch.setattr(torch.cuda, "device_of", lambda tensor: devices.append(tensor.device) or nullcontext())
-    results(kernels, "segments", importances("random"), torch.float64)
-    assert grids
-    assert all(len(grid) == 1 for grid in grids)
-    assert len(devices) == len(grids)
-
-
-class Dispatched(TorchDispatchMode):
-    """Names of PyTorch's operators that are called."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.names.append(func.overloadpacket.__name__)
-        return func(*args, **kwargs or {})
-
-
-def test_a_short_clip_waits_for_few_launches(kernels: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forward: importance to float64, its sum, the cut, mean and maximum, encoding. All else is views and room."""
-    grids: list[tuple[int, ...]] = []
-    for name in ("cut", "by_output"):
-        monkeypatch.setattr(kernels, name, Noting(NoKernel(), grids))
-    frames, importance = noise(torch.float32), importances("random").float()
-    importance = importance.to(frames.device)
-    rows = frames.mT.contiguous().mT
-    with torch.no_grad(), Dispatched() as called:
-        cuts = kernels.segments(importance, N_OUT)
-        kernels.weighted_sum_and_max(rows, cuts)
-        kernels.weighted_sum(rows[:1], cuts)
-    no_launch = {"empty", "new_empty", "view", "_unsafe_view", "transpose", "detach", "alias", "slice"}
-    assert [name for name in called.names if name not in no_launch] == ["_to_copy", "cumsum"]
-    assert len(grids) == 3
-
-
-class NoKernel:
-    """Launched, it does nothing."""
-
-    def __getitem__(self, grid: tuple[int, ...]) -> Any:
-        return lambda *tensors, **constants: None
-
-
-class Noting:
-    """A kernel that notes what it is launched on."""
-
-    def __init__(self, kernel: Any, grids: list[tuple[int, ...]]) -> None:
-        self.kernel, self.grids = kernel, grids
-
-    def __getitem__(self, grid: tuple[int, ...]) -> Any:
-        self.grids.append(grid)
-        return self.kernel[grid]
-
-
 def test_gradients_of_a_mean_in_bfloat16(kernels: ModuleType) -> None:
     found = []
     for kernel, dtype in ((_warp_torch, torch.float64), (kernels, torch.bfloat16)):
@@ -234,7 +207,7 @@ def test_in_the_interpreter() -> None:
     command += ["-W", "ignore:Conversion of an array with ndim:DeprecationWarning"]  # the same interpreter's
     ended = subprocess.run(command, env=os.environ | {"TRITON_INTERPRET": "1"}, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout[-3000:]
-    assert "24 passed" in ended.stdout
+    assert "36 passed" in ended.stdout
 
 
 def test_outputs_begin_and_end_where_a_search_finds_them(kernels: ModuleType) -> None:

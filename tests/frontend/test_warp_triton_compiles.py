@@ -27,13 +27,27 @@ def test_kernels_compile_for_a_gpu_that_is_not_here(
     if module is None:
         pytest.skip("this Triton is too old for the kernels")
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    constants = module._constants(torch.empty(1, n_bands, dtype=dtype), True, False, module._TILE)
+    constants = module._constants(torch.empty(1, n_bands, dtype=dtype), True, True, False, module._TILE)
     options = {key: constants.pop(key) for key in ("num_warps", "enable_fp_fusion")}
     constants |= {"COUNTED": True} if name == "by_output" else {"STORED": True}
     element, divisible = "fp32" if dtype == torch.float32 else "bf16", ["n_bands"] if n_bands % 16 == 0 else []
     compiled = compiled_for_a_gpu(getattr(module, name), element, constants, options, divisible)
     assert compiled.asm["cubin"]
     assert ("ld.global.v" in compiled.asm["ptx"]) == (n_bands % 16 == 0)
+
+
+def test_gradients_of_importance_compile_for_a_gpu_that_is_not_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are added up in float64."""
+    module = door._triton()
+    if module is None:
+        pytest.skip("this Triton is too old for the kernels")
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    compiled = compiled_for_a_gpu(module.by_clip, "fp32", {"FRAMES": module._FRAMES}, module._FUSION, [])
+    assert compiled.asm["cubin"]
+    assert "add.f64" in compiled.asm["ptx"]
+    assert "add.f32" not in compiled.asm["ptx"]
 
 
 def test_the_cut_compiles_for_a_gpu_that_is_not_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from tenuto.frontend import _warp_forward, _warp_torch
-from tenuto.frontend._warp_kernels import eager_kernel
+from tenuto.frontend._warp_kernels import eager_kernel, sums_and_max
 
 
 class Uncut(NamedTuple):
@@ -43,14 +43,20 @@ def _uncut(importance: Tensor, n_out: int, algorithm1: bool) -> Uncut:
 
 def weighted_sum(frames: Tensor, uncut: Uncut) -> Tensor:
     """frames (batch, band, frame), or (1, band, frame) for all clips alike -> X W^T: (batch, band, n_out)."""
-    sums: Tensor = _warp(frames.mT, *uncut, with_max=False)[0]
+    sums: Tensor = _warp(frames.mT, None, *uncut, with_max=False)[0]
     return sums.mT
 
 
 def weighted_sum_and_max(frames: Tensor, uncut: Uncut) -> tuple[Tensor, Tensor]:
     """frames (batch, band, frame) -> X W^T and max_j X_j W_ij (Eq. 6): two of (batch, band, n_out)."""
-    mean, largest = _warp(frames.mT, *uncut, with_max=True)
+    mean, largest, _ = _warp(frames.mT, None, *uncut, with_max=True)
     return mean.mT, largest.mT
+
+
+def weighted_sums_and_max(frames: Tensor, positions: Tensor, uncut: Uncut) -> tuple[Tensor, Tensor, Tensor]:
+    """As `weighted_sum_and_max` of frames, and X W^T of positions (1, band, frame), which all clips share."""
+    mean, largest, encoding = _warp(frames.mT, positions.mT, *uncut, with_max=True)
+    return mean.mT, largest.mT, encoding.mT
 
 
 @torch.library.custom_op(
@@ -77,21 +83,31 @@ def _(importance: Tensor, n_out: int, algorithm1: bool) -> tuple[Tensor, Tensor,
 @torch.library.custom_op(
     "tenuto::warp",
     mutates_args=(),
-    schema="(Tensor rows, Tensor importance, SymInt n_out, bool algorithm1, Tensor[] cuts, bool with_max)"
-    " -> (Tensor, Tensor)",
+    schema="(Tensor rows, Tensor? positions, Tensor importance, SymInt n_out, bool algorithm1, Tensor[] cuts,"
+    " bool with_max) -> (Tensor, Tensor, Tensor)",
 )
 def _warp(
-    rows: Tensor, importance: Tensor, n_out: int, algorithm1: bool, cuts: list[Tensor], with_max: bool
-) -> tuple[Tensor, Tensor]:
-    """rows (batch or 1, frame, band), importance (batch, frame), `cuts` of it or none
-    -> mean (batch, n_out, band); maximum, or nothing.
+    rows: Tensor,
+    positions: Tensor | None,
+    importance: Tensor,
+    n_out: int,
+    algorithm1: bool,
+    cuts: list[Tensor],
+    with_max: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """rows (batch or 1, frame, band), positions (1, frame, band), importance (batch, frame), `cuts` of it or none
+    -> mean (batch, n_out, band); maximum, or nothing; mean of positions, or nothing.
     """
     kernel = _warp_forward if cuts else eager_kernel(importance)
     cut = _as_cut(cuts, importance, algorithm1) if cuts else _cutter(kernel, algorithm1)(importance, n_out)
+    nothing = rows.new_empty(0)
     if not with_max:
-        return kernel.weighted_sum(rows.mT, cut).mT.contiguous(), rows.new_empty(0)
-    mean, largest = kernel.weighted_sum_and_max(rows.mT, cut)
-    return mean.mT.contiguous(), largest.mT.contiguous()
+        return kernel.weighted_sum(rows.mT, cut).mT.contiguous(), nothing, nothing.clone()
+    if positions is None:
+        mean, largest = kernel.weighted_sum_and_max(rows.mT, cut)
+        return mean.mT.contiguous(), largest.mT.contiguous(), nothing
+    mean, largest, encoding = sums_and_max(kernel, rows.mT, positions.mT, cut)
+    return mean.mT.contiguous(), largest.mT.contiguous(), encoding.mT.contiguous()
 
 
 def _as_cut(cuts: list[Tensor], importance: Tensor, algorithm1: bool) -> _warp_forward.Cuts:
@@ -107,7 +123,14 @@ def _cutter(kernel: Any, algorithm1: bool) -> Callable[[Tensor, int], Any]:
 
 @_warp.register_fake
 def _(
-    rows: Tensor, importance: Tensor, n_out: int, algorithm1: bool, cuts: list[Tensor], with_max: bool
-) -> tuple[Tensor, Tensor]:
+    rows: Tensor,
+    positions: Tensor | None,
+    importance: Tensor,
+    n_out: int,
+    algorithm1: bool,
+    cuts: list[Tensor],
+    with_max: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
     shape = (importance.shape[0], n_out, rows.shape[2])
-    return rows.new_empty(shape), rows.new_empty(shape if with_max else (0,))
+    largest = rows.new_empty(shape if with_max else (0,))
+    return rows.new_empty(shape), largest, rows.new_empty(0) if positions is None else positions.new_empty(shape)

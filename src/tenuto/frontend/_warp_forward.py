@@ -87,6 +87,10 @@ class Group:
         largest = torch.sparse.mm(matrix, rows, "amax")
         return self._of_clips(sums), self._of_clips(largest)
 
+    def mean_max_and_encoding(self, frames: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `mean_and_max` of frames, and the mean of positions (1, band, frame)."""
+        return *self.mean_and_max(frames), self.mean(positions)
+
     def _by_reference(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         clips, n_out = slice(self.first, self.first + len(frames)), self.cuts.starts.shape[1] - 2
         segments = self.cuts.by_reference(self.cuts.importance[clips], n_out)

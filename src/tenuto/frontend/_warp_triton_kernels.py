@@ -2,8 +2,8 @@
 
 A program of the cut searches where some outputs of one clip begin and end. A program of the forward owns one output of
 one clip: it reads the frames that touch it, a few at a time, and writes their sum, their maximum and how many reach
-it. A program of the backward owns a few frames: it reads them once, and writes their gradients and what is made of
-their ends.
+it, and the sum of their positions. A program of the backward owns a few frames: it reads them once, and writes their
+gradients and those of their lengths, from which another adds up what a clip's importance gets.
 """
 
 from __future__ import annotations
@@ -67,20 +67,23 @@ def by_output(  # type: ignore[no-untyped-def]
     ends,  # (batch, frame) float64
     first,  # (batch x n_out,) int32
     last,  # (batch x n_out,) int32
+    positions,  # (frame, band), where WITH_POSITIONS
     sums,  # (batch x n_out, band)
-    largest,  # (batch x n_out, band)
+    largest,  # (batch x n_out, band), where WITH_MAX
     n_largest,  # (batch x n_out, band) int32: frames that reach the maximum, where COUNTED
+    encoding,  # (batch x n_out, band): sums of positions, where WITH_POSITIONS
     n_out,
     n_frames,
     n_bands,
     WITH_MAX: tl.constexpr,
+    WITH_POSITIONS: tl.constexpr,
     COUNTED: tl.constexpr,
     SHARED: tl.constexpr,
     ACCUMULATOR: tl.constexpr,
     FRAMES: tl.constexpr,
     BANDS: tl.constexpr,
 ):
-    """One output of one clip: the sum and the maximum over the frames that touch it."""
+    """One output of one clip: the sums and the maximum over the frames that touch it."""
     row = tl.program_id(0).to(tl.int64)
     clip, output = row // n_out, (row % n_out).to(tl.int32)
     band = tl.arange(0, BANDS)
@@ -89,7 +92,7 @@ def by_output(  # type: ignore[no-untyped-def]
     ends += clip * n_frames
     if not SHARED:
         rows += clip * n_frames * n_bands
-    total = tl.zeros((BANDS,), ACCUMULATOR)
+    total, encoded = tl.zeros((BANDS,), ACCUMULATOR), tl.zeros((BANDS,), ACCUMULATOR)
     top = tl.full((BANDS,), float("-inf"), ACCUMULATOR)
     n_top = tl.zeros((BANDS,), tl.int32)
     n_touched = 0
@@ -100,9 +103,12 @@ def by_output(  # type: ignore[no-untyped-def]
         start = tl.load(ends + frame - 1, mask=touches & (frame > 0), other=0.0)
         length = length_in(start, stop, output).to(ACCUMULATOR)
         source = frame[:, None].to(tl.int64) * n_bands + band[None, :]
-        energy = tl.load(rows + source, mask=touches[:, None] & inside[None, :], other=0.0).to(ACCUMULATOR)
+        read = touches[:, None] & inside[None, :]
+        energy = tl.load(rows + source, mask=read, other=0.0).to(ACCUMULATOR)
         product = tl.where((length != 0)[:, None], length[:, None] * energy, 0.0)  # of no length: whatever it is
         total += tl.sum(product, 0)
+        if WITH_POSITIONS:
+            encoded += tl.sum(length[:, None] * tl.load(positions + source, mask=read, other=0.0).to(ACCUMULATOR), 0)
         if WITH_MAX:
             # compared as it is stored, so that the backward finds the same frames
             product = product.to(largest.dtype.element_ty).to(ACCUMULATOR)
@@ -114,6 +120,8 @@ def by_output(  # type: ignore[no-untyped-def]
             top = above
     at = row * n_bands + band
     tl.store(sums + at, total.to(sums.dtype.element_ty), mask=inside)
+    if WITH_POSITIONS:
+        tl.store(encoding + at, encoded.to(encoding.dtype.element_ty), mask=inside)
     if WITH_MAX:
         # Eq. 6 is over all frames: those of no weight count as zero, where an output does not touch every frame
         if n_touched < n_frames:
@@ -129,10 +137,12 @@ def by_output(  # type: ignore[no-untyped-def]
 def by_frame(  # type: ignore[no-untyped-def]
     rows,  # as above
     ends,  # as above
+    positions,  # as above
     grad_sums,  # (batch x n_out, band)
-    grad_largest,  # (batch x n_out, band)
-    largest,  # (batch x n_out, band)
-    n_largest,  # (batch x n_out, band) int32
+    grad_largest,  # (batch x n_out, band), where WITH_MAX
+    grad_encoding,  # (batch x n_out, band), where WITH_POSITIONS
+    largest,  # as above
+    n_largest,  # as above
     grad_rows,  # (batch x frame, band), where STORED
     at_start,  # (batch, frame): the gradient of the length of each frame's first segment
     at_end,  # (batch, frame): of its last
@@ -140,6 +150,7 @@ def by_frame(  # type: ignore[no-untyped-def]
     n_frames,
     n_bands,
     WITH_MAX: tl.constexpr,
+    WITH_POSITIONS: tl.constexpr,
     STORED: tl.constexpr,
     SHARED: tl.constexpr,
     ACCUMULATOR: tl.constexpr,
@@ -156,8 +167,11 @@ def by_frame(  # type: ignore[no-untyped-def]
     stop = tl.load(ends + row, mask=valid, other=0.0)
     start = tl.load(ends + row - 1, mask=valid & (frame > 0), other=0.0)
     begins, finishes = output_at(start, n_out), output_at(stop, n_out)
-    source = (frame.to(tl.int64) if SHARED else row)[:, None] * n_bands + band[None, :]
-    energy = tl.load(rows + source, mask=valid[:, None] & inside[None, :], other=0.0).to(ACCUMULATOR)
+    within, read = frame.to(tl.int64)[:, None] * n_bands + band[None, :], valid[:, None] & inside[None, :]
+    source = within if SHARED else within + clip * n_frames * n_bands
+    energy = tl.load(rows + source, mask=read, other=0.0).to(ACCUMULATOR)
+    if WITH_POSITIONS:
+        position = tl.load(positions + within, mask=read, other=0.0).to(ACCUMULATOR)
     total = tl.zeros((FRAMES, BANDS), ACCUMULATOR)
     of_first = tl.zeros((FRAMES,), ACCUMULATOR)
     of_last = tl.zeros((FRAMES,), ACCUMULATOR)
@@ -174,10 +188,37 @@ def by_frame(  # type: ignore[no-untyped-def]
             share = tl.load(grad_largest + at, mask=here, other=0.0).to(ACCUMULATOR) / tl.maximum(n_top, 1)
             grad += tl.where((product == top) & (length > 0)[:, None], share, 0.0)
         total += length[:, None] * grad
-        of_length = tl.sum(energy * grad, 1)
+        of_length = energy * grad
+        if WITH_POSITIONS:
+            of_length += position * tl.load(grad_encoding + at, mask=here, other=0.0).to(ACCUMULATOR)
+        of_length = tl.sum(of_length, 1)
         of_first = tl.where(output == begins, of_length, of_first)
         of_last = tl.where(output == finishes, of_length, of_last)
     tl.store(at_start + row, of_first, mask=valid)
     tl.store(at_end + row, of_last, mask=valid)
     if STORED:
-        tl.store(grad_rows + source, total.to(grad_rows.dtype.element_ty), mask=valid[:, None] & inside[None, :])
+        tl.store(grad_rows + source, total.to(grad_rows.dtype.element_ty), mask=read)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def by_clip(  # type: ignore[no-untyped-def]
+    at_start,  # as above
+    at_end,  # as above
+    grad_importance,  # (batch, frame)
+    n_frames,
+    FRAMES: tl.constexpr,
+):
+    """One clip: the gradient of each frame's importance, which moves its own end and all behind it.
+
+    The end of a frame lengthens its last segment and shortens the first of the frame behind it.
+    """
+    clip = tl.program_id(0).to(tl.int64) * n_frames
+    behind = tl.zeros((), tl.float64)
+    for tile in range(0, n_frames, FRAMES):
+        frame = n_frames - 1 - tile - tl.arange(0, FRAMES)  # from the last to the first
+        longer = tl.load(at_end + clip + frame, mask=frame >= 0, other=0.0).to(tl.float64)
+        has_next = (frame >= 0) & (frame < n_frames - 1)
+        by_end = longer - tl.load(at_start + clip + frame + 1, mask=has_next, other=0.0).to(tl.float64)
+        by_importance = (behind + tl.cumsum(by_end, 0)).to(grad_importance.dtype.element_ty)
+        tl.store(grad_importance + clip + frame, by_importance, mask=frame >= 0)
+        behind += tl.sum(by_end, 0)

@@ -145,22 +145,29 @@ class DiffRes(Resolution):
         places: Sequence[Tensor | None],
     ) -> list[Tensor]:
         """Finished channels, each (batch, band, n_out), in their `places`."""
-        if self.max:
-            mean, largest = warp.mean_and_max(frames)
-            warped = [mean, largest] if self.mean else [largest]
-        else:
-            warped = [warp.mean(frames)]
+        warped, encoding = self._warped(warp, frames)
         channels = [spectrogram.finish(x, kept, place) for x, place in zip(warped, places, strict=False)]
-        if self.encoding != "none":
-            encoding = self._encode(warp, frames)
+        if encoding is not None:
+            if self.encoding == "learnable":
+                encoding = self.mix_encoding(encoding.mT).mT
             channels.append(encoding if places[-1] is None else places[-1].copy_(encoding))
         return channels
 
-    def _encode(self, warp: Warp | Group, frames: Tensor) -> Tensor:
-        """E W^T: where in time each output lies, and how far it reaches; (batch, band, n_out)."""
-        positions = position_encoding(self.n_bands, frames.shape[-1], frames.device).to(frames.dtype)
-        encoding = warp.mean(positions[None])
-        return self.mix_encoding(encoding.mT).mT if self.encoding == "learnable" else encoding
+    def _warped(self, warp: Warp | Group, frames: Tensor) -> tuple[list[Tensor], Tensor | None]:
+        """What is merged of the frames, and E W^T: where in time each output lies, and how far it reaches.
+
+        Each (batch, band, n_out).
+        """
+        positions = None
+        if self.encoding != "none":
+            positions = position_encoding(self.n_bands, frames.shape[-1], frames.device).to(frames.dtype)[None]
+        if not self.max:
+            return [warp.mean(frames)], None if positions is None else warp.mean(positions)
+        if positions is None:
+            mean, largest, encoding = *warp.mean_and_max(frames), None
+        else:
+            mean, largest, encoding = warp.mean_max_and_encoding(frames, positions)
+        return [mean, largest] if self.mean else [largest], encoding
 
     def extra_repr(self) -> str:
         return f"n_bands={self.n_bands}, reduction={self.reduction:g}, n_kept={self.n_kept}"

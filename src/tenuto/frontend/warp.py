@@ -16,7 +16,7 @@ from torch import Tensor
 from tenuto.errors import UsageError
 from tenuto.frontend import _warp_compiled, _warp_export, _warp_forward, _warp_torch
 from tenuto.frontend._warp_forward import Group
-from tenuto.frontend._warp_kernels import eager_kernel
+from tenuto.frontend._warp_kernels import eager_kernel, sums_and_max
 from tenuto.frontend.lengths import in_graph_without_gradients, is_exporting
 
 Aggregate = Literal["mean", "max"]
@@ -82,6 +82,11 @@ class Warp:
         """X W^T and max_j X_j W_ij in one pass: frames (batch, band, frame) -> two of (batch, band, n_out)."""
         mean, largest = self._kernel.weighted_sum_and_max(frames, self._segments)
         return mean, _warp_forward.scaled(largest, self._max_scale)
+
+    def mean_max_and_encoding(self, frames: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `mean_and_max` of frames, and the mean of positions (1, band, frame), which all clips share."""
+        mean, largest, encoding = sums_and_max(self._kernel, frames, positions, self._segments)
+        return mean, _warp_forward.scaled(largest, self._max_scale), encoding
 
 
 def _kernel_for(importance: Tensor) -> Any:
