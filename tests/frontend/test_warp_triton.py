@@ -99,7 +99,8 @@ def test_it_is_the_pytorch_warp(kernels: ModuleType, cut: str, kind: str, dtype:
 def test_an_output_of_more_frames_than_are_read_at_a_time(
     kernels: ModuleType, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kernels, "_TILE", 64)  # two frames forward, one backward
+    monkeypatch.setattr(kernels, "_FORWARD", 64)  # two frames
+    monkeypatch.setattr(kernels, "_BACKWARD", 32)
     monkeypatch.setattr(kernels, "_FRAMES", 8)
     expected = results(_warp_torch, "segments", importances(kind), torch.float64)
     for together in (True, False):

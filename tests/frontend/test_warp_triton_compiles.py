@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,18 +23,20 @@ POINTERS = {"ends": "fp64", "first": "i32", "last": "i32", "n_largest": "i32", "
 def test_kernels_compile_for_a_gpu_that_is_not_here(
     name: str, dtype: torch.dtype, n_bands: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To machine code of an A100, and as they would be called: what lies together is read together."""
+    """To machine code of an A100, and as they would be called: what lies together is read together, in registers."""
     module = door._triton()
     if module is None:
         pytest.skip("this Triton is too old for the kernels")
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    constants = module._constants(torch.empty(1, n_bands, dtype=dtype), True, True, False, module._TILE)
+    tile = module._FORWARD if name == "by_output" else module._BACKWARD
+    constants = module._constants(torch.empty(1, n_bands, dtype=dtype), True, True, False, tile)
     options = {key: constants.pop(key) for key in ("num_warps", "enable_fp_fusion")}
     constants |= {"COUNTED": True} if name == "by_output" else {"STORED": True}
     element, divisible = "fp32" if dtype == torch.float32 else "bf16", ["n_bands"] if n_bands % 16 == 0 else []
     compiled = compiled_for_a_gpu(getattr(module, name), element, constants, options, divisible)
     assert compiled.asm["cubin"]
     assert ("ld.global.v" in compiled.asm["ptx"]) == (n_bands % 16 == 0)
+    assert bytes_spilled(compiled.asm["cubin"], tmp_path) == 0
 
 
 def test_gradients_of_importance_compile_for_a_gpu_that_is_not_here(
@@ -59,6 +62,15 @@ def test_the_cut_compiles_for_a_gpu_that_is_not_here(tmp_path: Path, monkeypatch
     compiled = compiled_for_a_gpu(module.cut, "fp64", {"OUTPUTS": module._OUTPUTS}, module._FUSION, [])
     assert compiled.asm["cubin"]
     assert set(re.findall(r"setp\.\w+\.(f\d+)", compiled.asm["ptx"])) == {"f64"}
+
+
+def bytes_spilled(cubin: bytes, folder: Path) -> int:
+    """What a thread keeps in memory, since its registers do not hold it."""
+    (folder / "kernel.cubin").write_bytes(cubin)
+    program = Path(pytest.importorskip("triton").__file__).parent / "backends/nvidia/bin/cuobjdump"
+    command = [program, "--dump-resource-usage", folder / "kernel.cubin"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return sum(int(stack) + int(local) for stack, local in re.findall(r"STACK:(\d+).*?LOCAL:(\d+)", told))
 
 
 def compiled_for_a_gpu(

@@ -28,7 +28,8 @@ if tuple(map(int, triton.__version__.split(".")[:2])) < OLDEST:
 
 __all__ = ["segments", "weighted_sum", "weighted_sum_and_max", "weighted_sums_and_max", "whole_frames"]
 
-_TILE = 1024  # energies that a program of the forward reads at a time; of the backward half as many
+_FORWARD, _BACKWARD = 1024, 512  # energies that a program reads at a time: they stay in its registers
+_AT_ONCE = 8  # frames at most: an output of a quarter of the frames is touched by five
 _OUTPUTS = 128  # that a program of the cut searches
 _FRAMES = 1024  # of a clip, whose gradients are added up at a time
 _FUSION = {"enable_fp_fusion": True}  # Triton asks to be told: products may be added unrounded
@@ -116,7 +117,7 @@ class _Warp(torch.autograd.Function):
         encoding = sums.new_empty(nothing) if positions is None else positions.new_empty(full)
         read = (rows, cuts.ends, cuts.first, cuts.last, rows if positions is None else positions)
         written, sizes = (sums, largest, n_largest, encoding), (n_out, importance.shape[1], n_bands)
-        constants = _constants(rows, with_max, positions is not None, shared, _TILE)
+        constants = _constants(rows, with_max, positions is not None, shared, _FORWARD)
         with torch.cuda.device_of(rows):  # type: ignore[no-untyped-call]
             by_output[(n_clips * n_out,)](*read, *written, *sizes, COUNTED=with_max and counted, **constants)
         ctx.save_for_backward(rows, cuts.ends, positions, largest, n_largest)
@@ -131,7 +132,7 @@ class _Warp(torch.autograd.Function):
         grad_rows = rows.new_empty(rows.shape if stored else (0,))
         at_start, at_end = rows.new_empty(2, *ends.shape, dtype=torch.promote_types(rows.dtype, torch.float32))
         read = (rows, ends, rows if positions is None else positions, *(grad.contiguous() for grad in by_warped))
-        constants = _constants(rows, ctx.with_max, positions is not None, ctx.shared, _TILE // 2)
+        constants = _constants(rows, ctx.with_max, positions is not None, ctx.shared, _BACKWARD)
         grid = (triton.cdiv(ends.shape[1], constants["FRAMES"]) * len(ends),)  # other axes take 65,535 programs
         grad_importance = torch.empty_like(ends, dtype=ctx.dtype) if ctx.needs_input_grad[1] else None
         with torch.cuda.device_of(rows):  # type: ignore[no-untyped-call]
@@ -147,5 +148,6 @@ def _constants(rows: Tensor, with_max: bool, with_positions: bool, shared: bool,
     accumulator = tl.float64 if rows.dtype == torch.float64 else tl.float32
     bands = triton.next_power_of_2(rows.shape[1])
     asked = {"WITH_MAX": with_max, "WITH_POSITIONS": with_positions, "SHARED": shared}
-    sizes = {"FRAMES": max(1, tile // bands), "BANDS": bands, "num_warps": min(8, max(1, bands // _A_WARP))}
-    return {**asked, **sizes, "ACCUMULATOR": accumulator, **_FUSION}
+    sizes = {"FRAMES": min(_AT_ONCE, max(1, tile // bands)), "BANDS": bands}
+    n_warps = min(8, max(1, bands // _A_WARP))
+    return {**asked, **sizes, "ACCUMULATOR": accumulator, "num_warps": n_warps, **_FUSION}
