@@ -29,7 +29,7 @@ def test_kernels_compile_for_a_gpu_that_is_not_here(
         pytest.skip("this Triton is too old for the kernels")
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     tile = module._FORWARD if name == "by_output" else module._BACKWARD
-    constants = module._constants(torch.empty(1, n_bands, dtype=dtype), True, True, False, tile)
+    constants = dict(module._constants(dtype, n_bands, tile, True, True, False))
     options = {key: constants.pop(key) for key in ("num_warps", "enable_fp_fusion")}
     constants |= {"COUNTED": True} if name == "by_output" else {"STORED": True}
     element, divisible = "fp32" if dtype == torch.float32 else "bf16", ["n_bands"] if n_bands % 16 == 0 else []

@@ -10,6 +10,7 @@ into one output (Eq. 5 alone, an ablation) are left to `_warp_torch`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -50,7 +51,8 @@ def segments(importance: Tensor, n_out: int) -> Cuts:
     """importance (batch, frame) >= 0 -> what is read of it; cumulated in float64 so that boundaries are right."""
     ends = importance.detach().contiguous().cumsum(1, dtype=torch.float64)
     n_clips, n_frames = ends.shape
-    first, last = (torch.empty(n_clips, n_out, dtype=torch.int32, device=ends.device) for _ in range(2))
+    first = torch.empty(n_clips, n_out, dtype=torch.int32, device=ends.device)
+    last = torch.empty_like(first)
     grid = (triton.cdiv(n_out, _OUTPUTS) * n_clips,)  # other axes take 65,535 programs
     with torch.cuda.device_of(ends):  # type: ignore[no-untyped-call]  # Triton launches on the current device
         cut[grid](ends, first, last, n_out, n_frames, n_frames.bit_length(), OUTPUTS=_OUTPUTS, **_FUSION)
@@ -83,71 +85,89 @@ def weighted_sums_and_max(frames: Tensor, positions: Tensor, cuts: Cuts | Segmen
 
 
 def _warped(frames: Tensor, positions: Tensor | None, cuts: Cuts, with_max: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Sums, maxima and encoding, (batch, band, n_out); those that were not asked for have no values."""
-    shared = frames.shape[0] < len(cuts.ends)
-    rows, positions = _rows(frames), None if positions is None else _rows(positions)
-    warped = _Warp.apply(rows, cuts.importance, positions, cuts, with_max, shared, torch.is_grad_enabled())
-    sums, largest, encoding = (x.mT for x in warped)
-    return sums, largest, encoding
+    """Sums, maxima and encoding, each (batch, band, n_out); (batch, band, 0) where it is not asked for."""
+    positions = None if positions is None else _rows(positions)
+    if not torch.is_grad_enabled():  # Python would take as long as the kernels to look for a way back
+        return _forward(_rows(frames), positions, cuts, with_max, counted=False)[0]
+    warped: tuple[Tensor, Tensor, Tensor] = _Warp.apply(frames, cuts.importance, positions, cuts, with_max)
+    return warped
 
 
 def _rows(frames: Tensor) -> Tensor:
-    """(batch, band, frame) -> (batch x frame, band), contiguous: free where a frame's bands lie together."""
-    return frames.mT.contiguous().view(-1, frames.shape[1])
+    """(batch, band, frame) -> (batch, frame, band), contiguous: free where a frame's bands lie together."""
+    return frames.mT.contiguous()
+
+
+def _room(like: Tensor, n_clips: int, n_out: int) -> Tensor:
+    """(batch, band, n_out) of nothing yet, a frame's bands together, as `like` (..., band) has them."""
+    n_bands = like.shape[-1]
+    strides = n_bands * n_out, 1, n_bands
+    return torch.empty_strided((n_clips, n_bands, n_out), strides, dtype=like.dtype, device=like.device)
+
+
+def _forward(
+    rows: Tensor, positions: Tensor | None, cuts: Cuts, with_max: bool, counted: bool
+) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
+    """Rows (batch, frame, band), or (1, frame, band) for all clips alike -> sums, maxima and encoding; and, counted,
+    how many frames reach each maximum, int32 (batch, n_out, band).
+    """
+    (n_clips, n_out), (_, n_frames, n_bands) = cuts.first.shape, rows.shape
+    sums, largest = _room(rows, n_clips, n_out), _room(rows, n_clips, n_out if with_max else 0)
+    encoding = _room(rows, n_clips, 0) if positions is None else _room(positions, n_clips, n_out)
+    counted = counted and with_max
+    n_largest = torch.empty((n_clips, n_out if counted else 0, n_bands), dtype=torch.int32, device=rows.device)
+    read = (rows, cuts.ends, cuts.first, cuts.last, rows if positions is None else positions)
+    written, sizes = (sums, largest, n_largest, encoding), (n_out, n_frames, n_bands)
+    shared = len(rows) < n_clips
+    constants = _constants(rows.dtype, n_bands, _FORWARD, with_max, positions is not None, shared)
+    with torch.cuda.device_of(rows):  # type: ignore[no-untyped-call]
+        by_output[(n_clips * n_out,)](*read, *written, *sizes, COUNTED=counted, **constants)
+    return (sums, largest, encoding), n_largest
 
 
 class _Warp(torch.autograd.Function):
-    """(sums, maxima, encoding), each (batch, n_out, band); (batch, 0, band) where it is not asked for."""
+    """As `_warped`."""
 
     @staticmethod
     def forward(
-        ctx: Any,
-        rows: Tensor,
-        importance: Tensor,
-        positions: Tensor | None,
-        cuts: Cuts,
-        with_max: bool,
-        shared: bool,
-        counted: bool,
+        ctx: Any, frames: Tensor, importance: Tensor, positions: Tensor | None, cuts: Cuts, with_max: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
-        n_clips, n_out, n_bands = *cuts.first.shape, rows.shape[1]
-        full, nothing = (n_clips, n_out, n_bands), (n_clips, 0, n_bands)
-        sums, largest = rows.new_empty(full), rows.new_empty(full if with_max else nothing)
-        n_largest = rows.new_empty(full if with_max and counted else nothing, dtype=torch.int32)
-        encoding = sums.new_empty(nothing) if positions is None else positions.new_empty(full)
-        read = (rows, cuts.ends, cuts.first, cuts.last, rows if positions is None else positions)
-        written, sizes = (sums, largest, n_largest, encoding), (n_out, importance.shape[1], n_bands)
-        constants = _constants(rows, with_max, positions is not None, shared, _FORWARD)
-        with torch.cuda.device_of(rows):  # type: ignore[no-untyped-call]
-            by_output[(n_clips * n_out,)](*read, *written, *sizes, COUNTED=with_max and counted, **constants)
-        ctx.save_for_backward(rows, cuts.ends, positions, largest, n_largest)
-        ctx.sizes, ctx.with_max, ctx.shared, ctx.dtype = sizes, with_max, shared, importance.dtype
-        return sums, largest, encoding
+        rows = _rows(frames)
+        warped, n_largest = _forward(rows, positions, cuts, with_max, counted=any(ctx.needs_input_grad))
+        ctx.save_for_backward(rows, cuts.ends, positions, warped[1], n_largest)
+        ctx.n_out, ctx.with_max, ctx.dtype = cuts.first.shape[1], with_max, importance.dtype
+        return warped
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *by_warped: Tensor) -> tuple[Tensor | None, ...]:
         rows, ends, positions, largest, n_largest = ctx.saved_tensors
-        stored = ctx.needs_input_grad[0]
-        grad_rows = rows.new_empty(rows.shape if stored else (0,))
-        at_start, at_end = rows.new_empty(2, *ends.shape, dtype=torch.promote_types(rows.dtype, torch.float32))
-        read = (rows, ends, rows if positions is None else positions, *(grad.contiguous() for grad in by_warped))
-        constants = _constants(rows, ctx.with_max, positions is not None, ctx.shared, _BACKWARD)
-        grid = (triton.cdiv(ends.shape[1], constants["FRAMES"]) * len(ends),)  # other axes take 65,535 programs
+        (n_clips, n_frames), n_bands = ends.shape, rows.shape[2]
+        grad_rows = torch.empty_like(rows) if ctx.needs_input_grad[0] else None
         grad_importance = torch.empty_like(ends, dtype=ctx.dtype) if ctx.needs_input_grad[1] else None
+        at_start = torch.empty_like(ends, dtype=torch.float64 if rows.dtype == torch.float64 else torch.float32)
+        at_end = torch.empty_like(at_start)
+        read = (rows, ends, rows if positions is None else positions, *(_rows(grad) for grad in by_warped))
+        written = (rows if grad_rows is None else grad_rows, at_start, at_end)
+        asked = (ctx.with_max, positions is not None, len(rows) < n_clips)
+        constants = _constants(rows.dtype, n_bands, _BACKWARD, *asked)
+        grid = (triton.cdiv(n_frames, constants["FRAMES"]) * n_clips,)  # other axes take 65,535 programs
         with torch.cuda.device_of(rows):  # type: ignore[no-untyped-call]
-            written = (grad_rows, at_start, at_end)
-            by_frame[grid](*read, largest, n_largest, *written, *ctx.sizes, STORED=stored, **constants)
+            sizes = (ctx.n_out, n_frames, n_bands)
+            by_frame[grid](*read, largest, n_largest, *written, *sizes, STORED=grad_rows is not None, **constants)
             if grad_importance is not None:
-                by_clip[(len(ends),)](at_start, at_end, grad_importance, ends.shape[1], FRAMES=_FRAMES, **_FUSION)
-        return grad_rows if stored else None, grad_importance, *[None] * 5
+                by_clip[(n_clips,)](at_start, at_end, grad_importance, n_frames, FRAMES=_FRAMES, **_FUSION)
+        return None if grad_rows is None else grad_rows.mT, grad_importance, None, None, None
 
 
-def _constants(rows: Tensor, with_max: bool, with_positions: bool, shared: bool, tile: int) -> dict[str, Any]:
-    """What a kernel is compiled for, and how many warps a program has."""
-    accumulator = tl.float64 if rows.dtype == torch.float64 else tl.float32
-    bands = triton.next_power_of_2(rows.shape[1])
+@cache
+def _constants(
+    dtype: torch.dtype, n_bands: int, tile: int, with_max: bool, with_positions: bool, shared: bool
+) -> dict[str, Any]:
+    """What a kernel is compiled for, and how many warps a program has; not to be written into."""
+    bands = triton.next_power_of_2(n_bands)
     asked = {"WITH_MAX": with_max, "WITH_POSITIONS": with_positions, "SHARED": shared}
     sizes = {"FRAMES": min(_AT_ONCE, max(1, tile // bands)), "BANDS": bands}
+    accumulator = tl.float64 if dtype == torch.float64 else tl.float32
     n_warps = min(8, max(1, bands // _A_WARP))
     return {**asked, **sizes, "ACCUMULATOR": accumulator, "num_warps": n_warps, **_FUSION}
