@@ -10,7 +10,7 @@ import torch
 from tenuto import UsageError
 from tenuto.frontend.filterbanks import MelSpectrogram
 from tenuto.frontend.frontend import Frontend
-from tenuto.frontend.lengths import checked_lengths, length_mask, n_frames, n_kept, scale_lengths
+from tenuto.frontend.lengths import checked_lengths, length_mask, longest_seen, n_frames, n_kept, scale_lengths
 from tenuto.frontend.resolution import AvgPool
 
 
@@ -85,6 +85,25 @@ def test_scale_lengths_is_a_loop() -> None:
 def test_lengths_of_another_kind_are_refused(lengths: torch.Tensor) -> None:
     with pytest.raises(UsageError, match=r"wanted an integer tensor \(2,\): the valid frames"):
         checked_lengths(lengths, torch.rand(2, 3, 4), "frame")
+
+
+def test_lengths_that_are_seen_to_be_whole_are_none() -> None:
+    batch = torch.rand(2, 3, 4)
+    assert checked_lengths(torch.tensor([4, 4]), batch, "frame") is None
+    shorter = checked_lengths(torch.tensor([4, 3], dtype=torch.int32), batch, "frame")
+    assert shorter is not None
+    assert shorter.tolist() == [4, 3]
+    assert shorter.dtype == torch.int64
+    assert longest_seen(torch.tensor([2, 3])) == 3
+
+
+def test_lengths_that_may_not_be_looked_at_are_taken_as_they_are() -> None:
+    there = torch.tensor([4, 4], device="meta")
+    assert checked_lengths(there, torch.rand(2, 3, 4, device="meta"), "frame") is not None
+    assert longest_seen(there) is None
+    moved = checked_lengths(torch.tensor([4, 3]), torch.rand(2, 3, 4, device="meta"), "frame")
+    assert moved is not None
+    assert moved.is_meta
 
 
 @pytest.mark.parametrize("dtype", [torch.int16, torch.uint16, torch.int32, torch.int64])

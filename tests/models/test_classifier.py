@@ -49,6 +49,25 @@ def test_an_answer_does_not_depend_on_padding_or_company() -> None:
     torch.testing.assert_close(together[:1], alone, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("model", MODELS, ids=str)
+@pytest.mark.parametrize("training", [True, False])
+def test_whole_clips_are_seen_to_be_whole(model: ModelSettings, training: bool) -> None:
+    """The same operations as without lengths, and so the same digits; those of clips kept whole are, too."""
+    classifier, waveforms = build_classifier(DIFFRES, model, LABELS).train(training), torch.randn(3, 16000) * 0.1
+    masks: list[object] = []
+    classifier.head.register_forward_pre_hook(lambda head, given: masks.append(given[1]))
+    found = []
+    for lengths in (None, torch.full((3,), 16000), torch.full((3,), 16000, dtype=torch.int16)):
+        torch.manual_seed(0)
+        found.append(classifier(waveforms, lengths).logits)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+    assert masks == [None] * 3
+    classifier(waveforms, torch.tensor([16000, 16000, 15990]))  # of as many frames
+    classifier(waveforms, torch.tensor([16000, 16000, 8000]))
+    assert [mask is None for mask in masks[3:]] == [True, model.backbone == "test_vit"]
+
+
 def test_autocast_leaves_logits_in_float32() -> None:
     classifier = build_classifier(DIFFRES, ModelSettings(head="attention"), LABELS).eval()
     waveforms = torch.randn(2, 8000) * 0.1

@@ -30,7 +30,7 @@ class Batch:
 
     Args:
         waveforms: (batch, samples) float32.
-        lengths: (batch,) int64, valid samples.
+        lengths: (batch,) int64, valid samples; they stay on the CPU, where looking at them waits for nothing.
         targets: (batch, class) float32.
         indices: (batch,) int64, of the clips in their data set.
         left_out: files that failed while this batch was made.
@@ -46,8 +46,9 @@ class Batch:
         return len(self.lengths)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
-        """The batch with its tensors on `device`."""
-        return self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        """The batch with its tensors, but for the lengths, on `device`."""
+        moved = self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        return replace(moved, lengths=self.lengths)
 
     def pin_memory(self) -> Batch:
         """The batch in page-locked memory."""

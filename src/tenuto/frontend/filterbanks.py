@@ -76,9 +76,10 @@ class Filterbank(nn.Module, ABC):
         if waveforms.dtype in (torch.float16, torch.bfloat16):
             waveforms = waveforms.float()
         with torch.autocast(waveforms.device.type, enabled=False):
+            if lengths is not None:
+                lengths = checked_lengths(lengths, waveforms, "sample")
             if lengths is None:
                 return self.energies(waveforms)
-            lengths = checked_lengths(lengths, waveforms, "sample")
             inside = length_mask(lengths, waveforms.shape[1])
             energies = self.energies(waveforms.masked_fill(~inside, 0), lengths)
             valid = length_mask(self.n_frames(lengths), energies.shape[-1])

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from tenuto.frontend.compression import Compression, LogCompression
 from tenuto.frontend.filterbanks import Filterbank
 from tenuto.frontend.importance import frame_energy
-from tenuto.frontend.lengths import IntOrTensor
+from tenuto.frontend.lengths import IntOrTensor, checked_lengths
 from tenuto.frontend.output import ResolutionOutput
 from tenuto.frontend.resolution import FullResolution, Resolution
 from tenuto.frontend.spec_augment import SpecAugment
@@ -56,14 +56,15 @@ class Frontend(nn.Module):
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> ResolutionOutput:
         """Waveforms (batch, samples), lengths int (batch,) valid samples or None: all -> ResolutionOutput.
 
-        The features of a clip do not depend on its batch, nor on how far it was padded.
+        The features of a clip do not depend on its batch, nor on how far it was padded. Leave lengths on the CPU, also
+        where the waveforms are on a GPU: then whole clips are seen to be whole, and nothing waits for the GPU.
         """
         energies = self.filterbank(waveforms, lengths)  # which checks them
         frames = None if lengths is None else self.filterbank.n_frames(lengths.to(torch.int64))  # int16 overflows
         empty = None
         if self.augment is not None and self.training:
             empty = frame_energy(energies) < self.resolution.epsilon  # of the sound, not of its mask
-            energies = self.augment(energies, frames)
+            energies = self.augment(energies, None if frames is None else checked_lengths(frames, energies, "frame"))
         overwrite = not self._is_heard()
         features: ResolutionOutput = self.resolution(energies, frames, self.compression, empty, overwrite=overwrite)
         return features

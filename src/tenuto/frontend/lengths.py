@@ -71,9 +71,17 @@ def silent_beyond(x: Tensor, valid: Tensor | None) -> Tensor:
     return x if valid is None else x.masked_fill(~valid[:, None], 0)
 
 
-def are_whole(lengths: Tensor, n: int) -> bool:
-    """Whether every clip of lengths (batch,) fills the batch's n positions; reads values, for which a GPU waits."""
-    return bool((lengths >= n).all())
+def seen_whole(lengths: Tensor, n: int) -> bool:
+    """Whether every clip of lengths (batch,) is seen to fill the batch's n positions: where looking waits for nothing.
+
+    So lengths on a CPU are worth more than those on a GPU, whatever device the clips are on.
+    """
+    return eager_on_cpu(lengths) and bool((lengths >= n).all())
+
+
+def longest_seen(lengths: Tensor) -> int | None:
+    """The largest of lengths (batch,), where looking waits for nothing, as `seen_whole`."""
+    return int(lengths.max()) if eager_on_cpu(lengths) else None
 
 
 def scale_lengths(lengths: Tensor, n_in: int, n_out: int) -> Tensor:
@@ -86,8 +94,8 @@ def full_lengths(batch: Tensor) -> Tensor:
     return torch.full((batch.shape[0],), batch.shape[-1], dtype=torch.int64, device=batch.device)
 
 
-def checked_lengths(lengths: Tensor, batch: Tensor, axis: str) -> Tensor:
-    """lengths (batch,) of `batch` (batch, ..., axis) as int64 on its device.
+def checked_lengths(lengths: Tensor, batch: Tensor, axis: str) -> Tensor | None:
+    """lengths (batch,) of `batch` (batch, ..., axis) as int64 on its device; None where all clips are seen to fill it.
 
     Raises UsageError unless they are an integer tensor that fits, from 0 to the length of the axis. Values are read
     on a CPU alone, so that nothing waits for a device.
@@ -100,7 +108,9 @@ def checked_lengths(lengths: Tensor, batch: Tensor, axis: str) -> Tensor:
     lengths = lengths.to(torch.int64)  # first: little is done with unsigned ones
     if eager_on_cpu(lengths) and not 0 <= int(lengths.min()) <= int(lengths.max()) <= batch.shape[-1]:
         raise _refused(f"from {int(lengths.min())} to {int(lengths.max())}", batch, axis)
-    return lengths.to(batch.device)
+    if seen_whole(lengths, batch.shape[-1]):
+        return None
+    return lengths.to(batch.device, non_blocking=lengths.device.type == "cpu")  # the other way it would come too soon
 
 
 def _refused(what: str, batch: Tensor, axis: str) -> UsageError:

@@ -189,9 +189,10 @@ class PCEN(Compression):
 
     def forward(self, energies: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Energies (batch, band, frame), lengths (batch,) in frames -> the same shape, zero beyond lengths."""
+        if lengths is not None:
+            lengths = checked_lengths(lengths, energies, "frame")
         if lengths is None:
             return self.chunk(energies)[0]
-        lengths = checked_lengths(lengths, energies, "frame")
         valid = length_mask(lengths, energies.shape[-1])
         compressed, _ = self.chunk(silent_beyond(energies, valid))  # whose blocks look ahead, with weights of 0
         return silent_beyond(compressed, valid)

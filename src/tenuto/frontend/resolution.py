@@ -14,11 +14,11 @@ from tenuto.frontend.filterbanks import Filterbank
 from tenuto.frontend.importance import EMPTY_BELOW, ResConv1d
 from tenuto.frontend.lengths import (
     IntOrTensor,
-    are_whole,
     check_reduction,
     checked_lengths,
     eager_on_cpu,
     length_mask,
+    longest_seen,
     n_kept,
     silent_beyond,
 )
@@ -64,7 +64,7 @@ class Resolution(nn.Module, ABC):
         empty: Tensor | None = None,
         overwrite: bool = False,
     ) -> ResolutionOutput:
-        """Spectrogram (batch, band, frame), lengths int (batch,) valid frames -> ResolutionOutput.
+        """Spectrogram (batch, band, frame), lengths int (batch,) valid frames, best on a CPU -> ResolutionOutput.
 
         empty bool (batch, frame): which frames are empty, where that was to be seen before an augmentation.
         overwrite: nobody else reads the spectrogram, so that without gradients it may be written into.
@@ -75,18 +75,20 @@ class Resolution(nn.Module, ABC):
                 f"spectrogram is {spectrogram.dtype} {tuple(spectrogram.shape)}; "
                 "wanted a float tensor (batch, band, frame) of at least one frame"
             )
+        longest = None
         if lengths is not None:
-            lengths = checked_lengths(lengths, spectrogram, "frame")
-            if eager_on_cpu(spectrogram) and are_whole(lengths, spectrogram.shape[-1]):
-                lengths = None  # nothing to mask: batch norms are PyTorch's own
+            checked = checked_lengths(lengths, spectrogram, "frame")
+            longest = longest_seen(lengths)
+            lengths = checked
         if spectrogram.dtype in (torch.float16, torch.bfloat16):
             spectrogram = spectrogram.float()
         self._check_weights(spectrogram.dtype)
         overwrite = overwrite and not self.merges and not torch.is_grad_enabled() and eager_on_cpu(spectrogram)
+        given = spectrogram, lengths, compression, overwrite, self.looks, longest
         if not torch.compiler.is_compiling() and not torch.is_autocast_enabled(spectrogram.device.type):
-            return self.resolve(Spectrogram.of(spectrogram, lengths, compression, overwrite, self.looks), empty)
+            return self.resolve(Spectrogram.of(*given), empty)
         with torch.autocast(spectrogram.device.type, enabled=False):  # which takes time
-            return self.resolve(Spectrogram.of(spectrogram, lengths, compression, overwrite, self.looks), empty)
+            return self.resolve(Spectrogram.of(*given), empty)
 
     def _check_weights(self, dtype: torch.dtype) -> None:
         weight = next(self.parameters(), None)
@@ -108,7 +110,7 @@ class Resolution(nn.Module, ABC):
         kept = self.kept(spectrogram.lengths_or_full)
         if spectrogram.lengths is None or torch.compiler.is_compiling():  # a graph has shapes, not values
             return kept, self.kept(spectrogram.compressed.shape[-1])
-        return kept, max(1, int(kept.max()))
+        return kept, max(1, int(kept.max()) if spectrogram.longest is None else self.kept(spectrogram.longest))
 
     def extra_repr(self) -> str:
         return f"reduction={self.reduction:g}"
@@ -123,7 +125,8 @@ class FullResolution(Resolution):
         """All frames, compressed, zero beyond the clip, and no longer than the longest clip."""
         frames = spectrogram.lengths_or_full
         every = spectrogram.lengths is None or torch.compiler.is_compiling()
-        n_out = spectrogram.compressed.shape[-1] if every else max(1, int(frames.max()))
+        longest = int(frames.max()) if spectrogram.longest is None and not every else spectrogram.longest
+        n_out = spectrogram.compressed.shape[-1] if every or longest is None else max(1, longest)
         return _plain_output(spectrogram.compressed[..., :n_out], frames, spectrogram, None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -32,6 +32,7 @@ class Spectrogram(ABC):
 
     compressed: Tensor
     lengths: Tensor | None
+    longest: int | None = field(default=None, kw_only=True)  # frames of the longest clip, where nobody had to wait
 
     @staticmethod
     def of(
@@ -40,6 +41,7 @@ class Spectrogram(ABC):
         compression: Compression | None,
         overwrite: bool = False,
         looks: bool = True,
+        longest: int | None = None,
     ) -> Spectrogram:
         """With a compression `spectrogram` is energies, without one a log-mel (natural logarithm).
 
@@ -49,13 +51,13 @@ class Spectrogram(ABC):
         """
         spectrogram = spectrogram.mT.contiguous().mT  # a frame's bands together, as warp and network like it
         if compression is None:
-            return _log_mel(spectrogram, lengths)
+            return _log_mel(spectrogram, lengths, longest)
         if lengths is not None:
             spectrogram = silent_beyond(spectrogram, length_mask(lengths, spectrogram.shape[-1]))
         if not looks and not compression.along_time:
-            return _Energies(spectrogram, lengths, spectrogram, compression)
+            return _Energies(spectrogram, lengths, spectrogram, compression, longest=longest)
         compress = compression.overwrite if overwrite else compression
-        return _Energies(compress(spectrogram, lengths), lengths, spectrogram, compression)
+        return _Energies(compress(spectrogram, lengths), lengths, spectrogram, compression, longest=longest)
 
     @abstractmethod
     def to_warp(self, room: Tensor | None = None) -> Tensor:
@@ -163,7 +165,7 @@ def _split(n: int, first: Tensor, *others: Tensor | None) -> Iterator[tuple[Any,
     return zip(parts, *([None] * len(parts) if x is None else torch.split(x, n) for x in others), strict=True)
 
 
-def _log_mel(log_mel: Tensor, lengths: Tensor | None) -> Spectrogram:
+def _log_mel(log_mel: Tensor, lengths: Tensor | None, longest: int | None) -> Spectrogram:
     if eager_on_cpu(log_mel) and lengths is None and not torch.is_grad_enabled():
         lowest, peak = _extremes(log_mel)
         peak = peak.clamp_min_(_LOWEST_PEAK)
@@ -173,7 +175,7 @@ def _log_mel(log_mel: Tensor, lengths: Tensor | None) -> Spectrogram:
         loudest = loudest.masked_fill(~length_mask(lengths, log_mel.shape[-1])[:, None], -torch.inf)
     peak = loudest.amax(2, keepdim=True).clamp_min(_LOWEST_PEAK)
     known = log_mel.amin((1, 2), keepdim=True) if eager_on_cpu(log_mel) else None
-    return _LogMel(_floored(log_mel, peak, known), lengths, log_mel, peak)
+    return _LogMel(_floored(log_mel, peak, known), lengths, log_mel, peak, longest=longest)
 
 
 def _extremes(log_mel: Tensor) -> tuple[Tensor, Tensor]:

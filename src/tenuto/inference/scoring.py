@@ -31,7 +31,7 @@ def score_clips(model: Scorer, waveforms: Sequence[torch.Tensor]) -> NDArray[np.
     if isinstance(model, OnnxClassifier):
         return model.score([waveform.numpy() for waveform in waveforms])
     device = next(model.parameters()).device
-    lengths = torch.tensor([len(waveform) for waveform in waveforms], device=device)
+    lengths = torch.tensor([len(waveform) for waveform in waveforms])
     padded = pad_sequence(list(waveforms), batch_first=True).to(device)
     output = model(padded, lengths)
     scores: NDArray[np.float32] = model.probabilities(output.logits).float().cpu().numpy()

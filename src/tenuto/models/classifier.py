@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import torch
 from torch import Tensor, nn
 
 from tenuto.errors import UsageError
 from tenuto.frontend.frontend import Frontend
+from tenuto.frontend.lengths import eager_on_cpu, seen_whole
 from tenuto.models.backbones import Backbone
 from tenuto.models.heads import Head
 from tenuto.models.prototypes import Prototypes
@@ -91,11 +93,18 @@ class Classifier(nn.Module):
     def _maps(self, waveforms: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None, ResolutionOutput]:
         """Maps or vectors of the backbone, valid frames of the maps (batch,) or None: all, the front end's output."""
         resolution = self.frontend(waveforms, lengths)
-        kept = None if lengths is None else resolution.lengths  # without lengths there is nothing to mask
+        kept = None if self._nothing_to_mask(lengths, resolution.features) else resolution.lengths
         maps = self.backbone(resolution.features, kept)
         if kept is not None:
             kept = None if maps.ndim == 2 else self._map_lengths(kept, resolution.features, maps)
         return maps, kept, resolution
+
+    def _nothing_to_mask(self, lengths: Tensor | None, features: Tensor) -> bool:
+        """Whether all of the features (batch, channel, band, kept) is sound: without lengths, or as is seen of them."""
+        if lengths is None:
+            return True
+        n_kept = features.shape[-1]
+        return eager_on_cpu(lengths) and seen_whole(self.frontend.kept(lengths.to(torch.int64)), n_kept)
 
     def _map_lengths(self, kept: Tensor, features: Tensor, maps: Tensor) -> Tensor:
         lengths: Tensor = self.backbone.map_lengths(kept, features.shape[-1], maps.shape[-1])

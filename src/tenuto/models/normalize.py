@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tenuto.frontend.lengths import are_whole, eager_on_cpu, length_mask
+from tenuto.frontend.lengths import eager_on_cpu, length_mask, seen_whole
 from tenuto.frontend.masked_norm import Clips, MaskedBatchNorm2d, apply_norm
 
 _MANY_CELLS = 2**19  # below, masks are quicker than a loop over clips
@@ -25,7 +25,7 @@ class MaskedBatchNorm(nn.Module):
     def forward(self, maps: Tensor, lengths: Tensor | None = None) -> Tensor:
         """maps (batch, channel, band, frame), lengths (batch,) frames or None: all -> the same shape."""
         n_frames = maps.shape[-1]
-        if self.training and lengths is not None and are_whole(lengths, n_frames):
+        if self.training and lengths is not None and seen_whole(lengths, n_frames):
             lengths = None  # nothing to mask: the fused kernel is several times faster
         if lengths is None and not (self.training and maps.numel() == maps.shape[1]):
             normalised: Tensor = self.norm(maps)
