@@ -1,28 +1,27 @@
-"""What a GPU would be waited for, without one: tensors that pretend to lie there refuse to tell their values.
+"""What a GPU would be waited for, without one.
 
-LEAF is not among them: the values of its parameters choose its rates.
+LEAF is not among the front ends: the values of its parameters choose its rates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+from torch import Tensor
 
-from tenuto.frontend import _warp_torch, resolution
-from tenuto.frontend import warp as operator
+from pretended_gpu import THERE, WAITED_FOR, without_waiting
 from tenuto.models.build import build_classifier
 from tenuto.models.classifier import Classifier
 from tenuto.models.settings import FrontendSettings, ModelSettings
 
-N_CLIPS, N_SAMPLES, LABELS = 3, 16000, ("dog", "rain", "clock")
+LABELS = ("dog", "rain", "clock")
 FRONT_ENDS = {
     "diffres": FrontendSettings(resolution="diffres", fps=25, n_mels=32),
     "diffres, masks": FrontendSettings(resolution="diffres", fps=25, n_mels=32, spec_augment=True),
     "diffres, pcen": FrontendSettings(resolution="diffres", fps=25, n_mels=32, compression="pcen"),
+    "diffres, learnable": FrontendSettings(resolution="diffres", fps=25, n_mels=32, compression="learnable"),
     "avgpool": FrontendSettings(resolution="avgpool", fps=25, n_mels=32),
     "convavgpool": FrontendSettings(resolution="convavgpool", fps=25, n_mels=32),
     "sincnet": FrontendSettings(filterbank="sincnet", resolution="diffres", fps=25, n_mels=32),
@@ -31,43 +30,40 @@ FRONT_ENDS = {
 }
 
 
-@pytest.fixture
-def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[Classifier], torch.Size]:
-    """A classifier's answer to clips of different length on a GPU that is not there: its shape."""
-    monkeypatch.setattr(operator, "eager_kernel", lambda importance: _warp_torch)  # no launch
-    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
-
-    def call(classifier: Classifier) -> torch.Size:
-        with FakeTensorMode(allow_non_fake_inputs=True) as fake:
-
-            def there(tensor: torch.Tensor) -> torch.Tensor:
-                return fake.from_tensor(tensor.detach()).to("cuda").requires_grad_(tensor.requires_grad)
-
-            state = dict([*classifier.named_parameters(), *classifier.named_buffers()])
-            given = torch.randn(N_CLIPS, N_SAMPLES, device="cuda"), torch.full((N_CLIPS,), 1, device="cuda")
-            moved: dict[str, Any] = {name: there(tensor) for name, tensor in state.items()}
-            output = torch.func.functional_call(classifier, moved, given)
-            assert output.logits.device.type == "cuda"
-            return torch.Size(output.logits.shape)
-
-    return call
-
-
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("head", ["mean", "attention"])
+@pytest.mark.parametrize("lengths", [[16000, 9000, 1], [16000, 16000, 16000], None], ids=str)
 @pytest.mark.parametrize("front_end", FRONT_ENDS)
-def test_where_lengths_were_seen_nothing_is_waited_for(
-    front_end: str, head: Any, training: bool, answer: Callable[[Classifier], Any], monkeypatch: pytest.MonkeyPatch
+def test_where_lengths_are_seen_nothing_is_waited_for(
+    front_end: str, lengths: list[int] | None, training: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Lengths on a CPU tell the longest clip; all else is decided by shapes."""
-    monkeypatch.setattr(resolution, "longest_seen", lambda lengths: 90)
+    """Lengths on a CPU tell the longest clip, or that all are whole; all else is decided by shapes."""
+    head: Any = "attention" if lengths is None else "mean"
     classifier = build_classifier(FRONT_ENDS[front_end], ModelSettings(head=head), LABELS).train(training)
+
+    def answer(there: Classifier) -> Tensor:
+        seen = None if lengths is None else torch.tensor(lengths)
+        output = there(torch.randn(3, 16000, device=THERE), seen)
+        if training:
+            (output.logits.sum() + output.resolution.guide_loss).backward()
+        return output.logits
+
     with torch.set_grad_enabled(training):
-        assert answer(classifier) == (N_CLIPS, len(LABELS))
+        logits = without_waiting(classifier, answer, monkeypatch)
+    assert logits.shape == (3, len(LABELS))
+    assert logits.device == THERE
 
 
-def test_lengths_on_a_gpu_are_waited_for(answer: Callable[[Classifier], Any]) -> None:
-    """So that the test above can fail: how many frames the features have is then a value of the GPU."""
+def test_lengths_on_a_gpu_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many frames the features have is then a value of the GPU's. (So the test above can fail.)"""
     classifier = build_classifier(FRONT_ENDS["diffres"], ModelSettings(), LABELS)
-    with pytest.raises(DataDependentOutputException):
-        answer(classifier)
+    given = torch.randn(2, 9000, device=THERE), torch.ones(2, dtype=torch.int64, device=THERE)
+    with pytest.raises(WAITED_FOR, match="meta"):
+        without_waiting(classifier, lambda there: there(*given), monkeypatch)
+
+
+def test_a_copy_that_is_waited_for_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, number = torch.nn.Identity(), torch.ones(1)
+    for copy in (lambda _: torch.tensor([1.0], device=THERE), lambda _: number.to(THERE)):
+        with pytest.raises(WAITED_FOR, match="is waited for"):
+            without_waiting(layer, copy, monkeypatch)
+    assert without_waiting(layer, lambda _: number.to(THERE, non_blocking=True), monkeypatch).device == THERE

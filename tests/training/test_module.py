@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
+from pretended_gpu import THERE, without_waiting
 from tenuto.data.batching import Batch, ClipDataset, train_loader
 from tenuto.models.build import build_classifier
-from tenuto.models.classifier import Activation
+from tenuto.models.classifier import Activation, Classifier
+from tenuto.training.measures import OtherNormalizer
 from tenuto.training.module import TrainingModule, learning_rate_at
 from tenuto.training.recipe import TrainingSettings
 from tenuto.training.state import TrainingState
@@ -51,3 +55,20 @@ def test_the_guide_loss_counts_by_its_weight(head: str) -> None:
 def test_the_schedule_of_table_4(epoch: int, steps: int) -> None:
     settings = TrainingSettings(learning_rate=1e-4, schedule_start=11, schedule_gamma=0.5, schedule_every=5)
     assert learning_rate_at(epoch, settings) == pytest.approx(1e-4 * 0.5**steps)
+
+
+@pytest.mark.parametrize("normalizer", ["mean", "reduction"])
+def test_a_step_waits_for_no_gpu(normalizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for the front end, the loss, the guide loss by either normaliser, or what is kept of the epoch."""
+    recipe = small_recipe(f"frontend.normalizer={normalizer}")
+    classifier = build_classifier(recipe.frontend, recipe.model, LABELS).train()
+    no_clips = train_loader(ClipDataset((), LABELS, SAMPLE_RATE), 4)
+
+    def step_there(there: Classifier) -> None:
+        module = TrainingModule(there, recipe, 0, TrainingState(), no_clips)
+        listens = OtherNormalizer(there.frontend.resolution)
+        batch = Batch(torch.randn(2, 4000), torch.tensor([4000, 3000]), torch.eye(2), torch.arange(2))
+        module.training_step(batch.to(THERE, non_blocking=True), 0).backward()
+        assert len(module.steps) == len(listens.steps) == 1
+
+    without_waiting(classifier, step_there, monkeypatch)

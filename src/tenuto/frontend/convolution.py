@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tenuto.frontend.lengths import n_frames
+from tenuto.frontend.lengths import largest_of, n_frames
 
 Alignment = Literal["published", "centred"]  # centred: frame k at sample k x hop, as MelSpectrogram has it
 
@@ -45,20 +45,21 @@ def line_up(waveforms: Tensor, lengths: Tensor | None, window: int, hop: int, al
     n_samples = waveforms.shape[1]
     n = n_frames(n_samples, hop)
     n_lined = (n - 1) * hop + window
-    counts = torch.tensor([n_samples], device=waveforms.device) if lengths is None else lengths
-    frames = n_frames(counts, hop)
-    before = ((frames - 1) * hop + window - counts).clamp_min(0) // 2
-    if alignment == "centred":
-        before = torch.full_like(before, (window - 1) // 2)
     reach = (window - 1) // 2
-    behind = ((frames - 1) * hop + window - before - counts).clamp_min(0)
-    if lengths is None:  # one shift for all
-        start = int(before)
+    if lengths is None:  # one shift for all, of which no device need be asked
+        start = reach if alignment == "centred" else largest_of(n_lined - n_samples, 0) // 2
         inside = F.pad(waveforms.new_ones(1, n_samples, dtype=torch.bool), (start, n_lined - start - n_samples))
         samples = F.pad(waveforms, (reach + start, n_lined + window - 1 - reach - start - n_samples))
+        each = (n, start, largest_of(n_lined - start - n_samples, 0))
+        frames, before, behind = (torch.full((1,), number, device=waveforms.device) for number in each)
         return LinedUp(samples, inside, frames, n, before, behind)
+    frames = n_frames(lengths, hop)
+    before = ((frames - 1) * hop + window - lengths).clamp_min(0) // 2
+    if alignment == "centred":
+        before = torch.full_like(before, reach)
+    behind = ((frames - 1) * hop + window - before - lengths).clamp_min(0)
     index = torch.arange(n_lined + window - 1, device=waveforms.device) - reach - before[:, None]
-    inside = (index >= 0) & (index < counts[:, None])
+    inside = (index >= 0) & (index < lengths[:, None])
     samples = waveforms.gather(1, index.clamp(0, n_samples - 1)).masked_fill(~inside, 0)
     return LinedUp(samples, inside[:, reach : reach + n_lined], frames, n, before, behind)
 

@@ -110,7 +110,12 @@ def checked_lengths(lengths: Tensor, batch: Tensor, axis: str) -> Tensor | None:
         raise _refused(f"from {int(lengths.min())} to {int(lengths.max())}", batch, axis)
     if seen_whole(lengths, batch.shape[-1]):
         return None
-    return lengths.to(batch.device, non_blocking=lengths.device.type == "cpu")  # the other way it would come too soon
+    return moved(lengths, batch.device)
+
+
+def moved(lengths: Tensor, device: torch.device) -> Tensor:
+    """Lengths on `device`, for which nobody waits; on the way back to a CPU they would come too late."""
+    return lengths.to(device, non_blocking=lengths.device.type == "cpu")
 
 
 def _refused(what: str, batch: Tensor, axis: str) -> UsageError:

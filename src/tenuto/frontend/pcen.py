@@ -93,7 +93,7 @@ def _recur(
         ends = blocks[:, :, giving] @ within[:, :, last, None]
         carried = _recur(ends.squeeze(-1), torch.ones_like(decay), powers[:, -1], before, backwards=backwards)
         starts = torch.cat([carried, starts] if backwards else [starts, carried], -1)
-    handed_on = torch.addcmul(values.new_tensor(floor), starts[..., None], handed)
+    handed_on = torch.addcmul(values.new_full((), floor), starts[..., None], handed)
     weights = within.expand(values.shape[0], -1, -1, -1).flatten(0, 1)
     recurred = torch.baddbmm(handed_on.flatten(0, 1), blocks.flatten(0, 1), weights)
     return recurred.view(values.shape)[..., :n_frames]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tenuto.frontend.diffres import DiffRes
 from tenuto.frontend.importance import activeness, frame_energy, guide_loss
-from tenuto.frontend.lengths import full_lengths, length_mask
+from tenuto.frontend.lengths import full_lengths, length_mask, moved
 from tenuto.frontend.output import ResolutionOutput
 from tenuto.frontend.resolution import Resolution
 
@@ -35,7 +35,7 @@ class OtherNormalizer:
         assert isinstance(layer, DiffRes)
         with torch.no_grad():
             values = torch.stack(measures(layer, output, *args)) * len(output.lengths)
-            self.steps.append(torch.cat([values.new_tensor([len(output.lengths)]), values]))
+            self.steps.append(torch.cat([values.new_full((1,), len(output.lengths)), values]))
 
     def means(self) -> dict[str, float]:
         """Guide loss and activeness a clip since the last call, by name; nothing where there is nothing."""
@@ -63,7 +63,7 @@ def measures(
     """Guide loss () and activeness () of a call of `layer` inside a front end, under its other normaliser."""
     assert compression is not None, "a spectrogram that is compressed already has other energies"
     assert output.importance is not None
-    frames = full_lengths(output.importance) if lengths is None else lengths
+    frames = full_lengths(output.importance) if lengths is None else moved(lengths, output.importance.device)
     valid = length_mask(frames, output.importance.shape[1])
     empty = frame_energy(energies.float()) < layer.epsilon if empty is None else empty
     normalizer: Tensor | float = layer.reduction

@@ -70,7 +70,7 @@ class TrainingModule(LightningModule):
         guide_loss, activeness = resolution.guide_loss, resolution.activeness
         n_clips = len(batch.targets)
         values = torch.stack([loss.float(), guide_loss.float(), activeness.float()]).detach() * n_clips
-        self.steps.append(torch.cat([values.new_tensor([n_clips]), values]))
+        self.steps.append(torch.cat([values.new_full((1,), n_clips), values]))
         return loss
 
     def _objective(self, batch: Batch) -> tuple[Tensor, ResolutionOutput]:
