@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tenuto import UsageError
+from tenuto.frontend.diffres import DiffRes
 from tenuto.frontend.filterbanks import MelSpectrogram
 from tenuto.frontend.frontend import Frontend
 from tenuto.frontend.lengths import checked_lengths, length_mask, longest_seen, n_frames, n_kept, scale_lengths
@@ -113,3 +114,8 @@ def test_lengths_of_any_integers_count_alike(dtype: torch.dtype) -> None:
     with torch.no_grad():
         output = front_end(torch.randn(2, 32700), lengths.to(dtype))
     assert output.lengths.tolist() == front_end.kept(lengths).tolist() == [51, 31]
+    layer = DiffRes(8, 0.75).eval()
+    for frames in ([40, 20], [30, 20], [40, 40]):
+        by_itself = layer(torch.randn(2, 8, 40), torch.tensor(frames).to(dtype))
+        assert by_itself.lengths.tolist() == layer.kept(torch.tensor(frames)).tolist()
+        assert by_itself.features.shape[-1] == max(by_itself.lengths.tolist())

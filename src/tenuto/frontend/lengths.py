@@ -81,7 +81,7 @@ def seen_whole(lengths: Tensor, n: int) -> bool:
 
 def longest_seen(lengths: Tensor) -> int | None:
     """The largest of lengths (batch,), where looking waits for nothing, as `seen_whole`."""
-    return int(lengths.max()) if eager_on_cpu(lengths) else None
+    return int(lengths.to(torch.int64).max()) if eager_on_cpu(lengths) else None
 
 
 def scale_lengths(lengths: Tensor, n_in: int, n_out: int) -> Tensor:
