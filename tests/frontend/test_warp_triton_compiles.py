@@ -17,17 +17,23 @@ pytestmark = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is n
 POINTERS = {"ends": "fp64", "first": "i32", "last": "i32", "n_largest": "i32", "at_start": "fp32", "at_end": "fp32"}
 
 
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The kernels and what launches them; what they are compiled to is kept for one test."""
+    kernels = door._triton()
+    if kernels is None:
+        pytest.skip("this Triton is too old for the kernels")
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    return kernels
+
+
 @pytest.mark.parametrize("n_bands", [128, 20])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("name", ["by_output", "by_frame"])
 def test_kernels_compile_for_a_gpu_that_is_not_here(
-    name: str, dtype: torch.dtype, n_bands: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, dtype: torch.dtype, n_bands: int, module: Any, tmp_path: Path
 ) -> None:
     """To machine code of an A100, and as they would be called: what lies together is read together, in registers."""
-    module = door._triton()
-    if module is None:
-        pytest.skip("this Triton is too old for the kernels")
-    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     tile = module._FORWARD if name == "by_output" else module._BACKWARD
     constants = dict(module._constants(dtype, n_bands, tile, True, True, False))
     options = {key: constants.pop(key) for key in ("num_warps", "enable_fp_fusion")}
@@ -39,26 +45,16 @@ def test_kernels_compile_for_a_gpu_that_is_not_here(
     assert bytes_spilled(compiled.asm["cubin"], tmp_path) == 0
 
 
-def test_gradients_of_importance_compile_for_a_gpu_that_is_not_here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_gradients_of_importance_compile_for_a_gpu_that_is_not_here(module: Any) -> None:
     """They are added up in float64."""
-    module = door._triton()
-    if module is None:
-        pytest.skip("this Triton is too old for the kernels")
-    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     compiled = compiled_for_a_gpu(module.by_clip, "fp32", {"FRAMES": module._FRAMES}, module._FUSION, [])
     assert compiled.asm["cubin"]
     assert "add.f64" in compiled.asm["ptx"]
     assert "add.f32" not in compiled.asm["ptx"]
 
 
-def test_the_cut_compiles_for_a_gpu_that_is_not_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cut_compiles_for_a_gpu_that_is_not_here(module: Any) -> None:
     """It compares where frames end in float64."""
-    module = door._triton()
-    if module is None:
-        pytest.skip("this Triton is too old for the kernels")
-    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     compiled = compiled_for_a_gpu(module.cut, "fp64", {"OUTPUTS": module._OUTPUTS}, module._FUSION, [])
     assert compiled.asm["cubin"]
     assert set(re.findall(r"setp\.\w+\.(f\d+)", compiled.asm["ptx"])) == {"f64"}

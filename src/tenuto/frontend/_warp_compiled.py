@@ -123,14 +123,9 @@ def _cutter(kernel: Any, algorithm1: bool) -> Callable[[Tensor, int], Any]:
 
 @_warp.register_fake
 def _(
-    rows: Tensor,
-    positions: Tensor | None,
-    importance: Tensor,
-    n_out: int,
-    algorithm1: bool,
-    cuts: list[Tensor],
-    with_max: bool,
+    rows: Tensor, positions: Tensor | None, importance: Tensor, n_out: int, *others: Any
 ) -> tuple[Tensor, Tensor, Tensor]:
+    *_, with_max = others
     shape = (importance.shape[0], n_out, rows.shape[2])
     largest = rows.new_empty(shape if with_max else (0,))
     return rows.new_empty(shape), largest, rows.new_empty(0) if positions is None else positions.new_empty(shape)

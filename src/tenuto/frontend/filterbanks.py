@@ -76,8 +76,7 @@ class Filterbank(nn.Module, ABC):
         if waveforms.dtype in (torch.float16, torch.bfloat16):
             waveforms = waveforms.float()
         with torch.autocast(waveforms.device.type, enabled=False):
-            if lengths is not None:
-                lengths = checked_lengths(lengths, waveforms, "sample")
+            lengths = checked_lengths(lengths, waveforms, "sample")
             if lengths is None:
                 return self.energies(waveforms)
             inside = length_mask(lengths, waveforms.shape[1])

@@ -64,7 +64,7 @@ class Frontend(nn.Module):
         empty = None
         if self.augment is not None and self.training:
             empty = frame_energy(energies) < self.resolution.epsilon  # of the sound, not of its mask
-            energies = self.augment(energies, None if frames is None else checked_lengths(frames, energies, "frame"))
+            energies = self.augment(energies, checked_lengths(frames, energies, "frame"))
         overwrite = not self._is_heard()
         features: ResolutionOutput = self.resolution(energies, frames, self.compression, empty, overwrite=overwrite)
         return features

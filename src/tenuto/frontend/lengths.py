@@ -94,12 +94,16 @@ def full_lengths(batch: Tensor) -> Tensor:
     return torch.full((batch.shape[0],), batch.shape[-1], dtype=torch.int64, device=batch.device)
 
 
-def checked_lengths(lengths: Tensor, batch: Tensor, axis: str) -> Tensor | None:
+def checked_lengths(lengths: Tensor | None, batch: Tensor, axis: str) -> Tensor | None:
     """lengths (batch,) of `batch` (batch, ..., axis) as int64 on its device; None where all clips are seen to fill it.
+
+    None, which says so, stays None.
 
     Raises UsageError unless they are an integer tensor that fits, from 0 to the length of the axis. Values are read
     on a CPU alone, so that nothing waits for a device.
     """
+    if lengths is None:
+        return None
     if not isinstance(lengths, Tensor):
         raise _refused(f"of type {type(lengths).__name__}", batch, axis)
     counts = not (lengths.dtype.is_floating_point or lengths.dtype.is_complex or lengths.dtype == torch.bool)

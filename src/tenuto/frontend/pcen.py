@@ -189,8 +189,7 @@ class PCEN(Compression):
 
     def forward(self, energies: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Energies (batch, band, frame), lengths (batch,) in frames -> the same shape, zero beyond lengths."""
-        if lengths is not None:
-            lengths = checked_lengths(lengths, energies, "frame")
+        lengths = checked_lengths(lengths, energies, "frame")
         if lengths is None:
             return self.chunk(energies)[0]
         valid = length_mask(lengths, energies.shape[-1])

@@ -75,16 +75,13 @@ class Resolution(nn.Module, ABC):
                 f"spectrogram is {spectrogram.dtype} {tuple(spectrogram.shape)}; "
                 "wanted a float tensor (batch, band, frame) of at least one frame"
             )
-        longest = None
-        if lengths is not None:
-            checked = checked_lengths(lengths, spectrogram, "frame")
-            longest = longest_seen(lengths)
-            lengths = checked
+        checked = checked_lengths(lengths, spectrogram, "frame")
+        longest = None if lengths is None else longest_seen(lengths)
         if spectrogram.dtype in (torch.float16, torch.bfloat16):
             spectrogram = spectrogram.float()
         self._check_weights(spectrogram.dtype)
         overwrite = overwrite and not self.merges and not torch.is_grad_enabled() and eager_on_cpu(spectrogram)
-        given = spectrogram, lengths, compression, overwrite, self.looks, longest
+        given = spectrogram, checked, compression, overwrite, self.looks, longest
         if not torch.compiler.is_compiling() and not torch.is_autocast_enabled(spectrogram.device.type):
             return self.resolve(Spectrogram.of(*given), empty)
         with torch.autocast(spectrogram.device.type, enabled=False):  # which takes time
@@ -121,12 +118,13 @@ class FullResolution(Resolution):
 
     merges = False
 
+    def kept(self, n_frames: IntOrTensor) -> IntOrTensor:
+        """Every frame: of ChangeHop, of the coarse filterbank."""
+        return n_frames
+
     def resolve(self, spectrogram: Spectrogram, empty: Tensor | None) -> ResolutionOutput:
         """All frames, compressed, zero beyond the clip, and no longer than the longest clip."""
-        frames = spectrogram.lengths_or_full
-        every = spectrogram.lengths is None or torch.compiler.is_compiling()
-        longest = int(frames.max()) if spectrogram.longest is None and not every else spectrogram.longest
-        n_out = spectrogram.compressed.shape[-1] if every or longest is None else max(1, longest)
+        frames, n_out = self.kept_of(spectrogram)
         return _plain_output(spectrogram.compressed[..., :n_out], frames, spectrogram, None)
 
 
@@ -139,10 +137,6 @@ class ChangeHop(FullResolution):
 
     def __init__(self, reduction: float = 0.75) -> None:
         super().__init__(reduction)
-
-    def kept(self, n_frames: IntOrTensor) -> IntOrTensor:
-        """Every frame of the coarse filterbank."""
-        return n_frames
 
     def prepare(self, filterbank: Filterbank) -> Filterbank:
         """The same filterbank at the larger hop, in whole samples."""
